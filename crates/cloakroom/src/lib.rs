@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The session engine of Cloakroom.
+//!
+//! A *door* (PHP extension, tower layer, operator's command) hands in a session id and gets the session's payload;
+//! at the end it hands back what the request changed. The engine decides who may read what, seals and opens the
+//! payload, and commits without losing updates. A [`Store`] below it moves opaque [`Record`]s and knows nothing of
+//! what is inside. Nothing here knows HTTP, PHP or SQL.
+//!
+//! The words used are those of the project's design: *session id*, *key*, *record*, *envelope*, *payload*, *owner*,
+//! *commit*, *version*, *tombstone*, *named record*, *namespace*.
+
+#![forbid(unsafe_code)]
+
+mod id;
+mod key;
+mod memory;
+mod record;
+mod ring;
+pub mod store;
+mod time;
+mod tlv;
+mod version;
+pub mod wire;
+
+pub use id::{BadSessionId, SessionId};
+pub use key::{BadNamespace, Key, NamedSecret, Namespace};
+pub use memory::MemoryStore;
+pub use record::{About, EndKind, MoveKind, Owner, OwnerError, Record, State, Tombstone};
+pub use ring::{BadSiteKey, KeyRing, SiteKey};
+pub use store::{Budget, Loaded, Store, StoreError};
+pub use time::{Clock, ManualClock, SystemClock, Time};
+pub use version::{CommitId, CommitLog, Version};
