@@ -1,0 +1,46 @@
+# Everything one does with Cloakroom's source. `make` alone says what there is.
+#   STORE=sqlite|mysql|redis   where `make up` keeps sessions (default sqlite)
+#   HANDLER=cloakroom|files    who keeps them; files shows the trouble that Cloakroom ends
+SHELL := /bin/bash
+STORE ?= sqlite
+HANDLER ?= cloakroom
+
+.PHONY: help build up down status test check bench
+
+help:
+	@echo 'make build              the command and the PHP extension, in target/release/'
+	@echo 'make up [STORE=mysql]   WordPress on two application servers, on this machine alone'
+	@echo 'make status             what of it runs'
+	@echo 'make down               ends all of it'
+	@echo 'make test               every test, against real servers'
+	@echo 'make check              format, lints, documentation, each feature alone, dependencies'
+	@echo 'make bench              cost per request, beside its peers, into target/bench/'
+
+build:
+	@scripts/install-packages.sh build
+	@scripts/build.sh
+
+up:
+	@scripts/install-packages.sh up
+	@if [[ '$(HANDLER)' != files ]]; then scripts/build.sh; fi
+	@cargo build --release --quiet --package cloakroom-testbed
+	@target/release/cloakroom-testbed up --store '$(STORE)' --handler '$(HANDLER)'
+
+status:
+	@cargo build --release --quiet --package cloakroom-testbed
+	@target/release/cloakroom-testbed status
+
+down:
+	@cargo build --release --quiet --package cloakroom-testbed
+	@target/release/cloakroom-testbed down
+
+test:
+	@scripts/test.sh
+
+check:
+	@scripts/check.sh
+
+bench:
+	@scripts/install-packages.sh bench
+	@scripts/build.sh
+	@scripts/bench.sh
