@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 mod id;
 mod key;
 mod memory;
