@@ -11,7 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 const ALPHABET: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-,";
 
 /// Longest session id that is taken from outside; PHP's own bound (`PS_MAX_SID_LENGTH`).
-pub const MAX_ID_LEN: usize = 256;
+pub(crate) const MAX_ID_LEN: usize = 256;
 
 /// A session id. Compare keys, not ids: this type has no `PartialEq` on purpose.
 #[derive(Clone)]

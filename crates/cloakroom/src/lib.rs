@@ -10,23 +10,45 @@
 
 #![forbid(unsafe_code)]
 
+mod breaker;
+mod commit;
 pub mod conformance;
+mod end;
+mod engine;
+mod envelope;
 mod id;
 mod key;
 mod memory;
+mod merge;
+mod named;
+mod open;
+mod outcome;
+mod policy;
 mod record;
+mod report;
 mod ring;
+mod rotate;
+mod session;
 pub mod store;
 mod time;
 mod tlv;
 mod version;
 pub mod wire;
 
+pub use breaker::{Breaker, Notice};
+pub use engine::{Engine, EngineBuilder};
+pub use envelope::{EnvelopeError, Secret};
 pub use id::{BadSessionId, SessionId};
 pub use key::{BadNamespace, Key, NamedSecret, Namespace};
 pub use memory::MemoryStore;
+pub use merge::{Merge, MergeByVariable, Merged, Prefer, Version as Payload};
+pub use open::{Absent, Opening};
+pub use outcome::{Committed, Dropped, EngineError, Rotated};
+pub use policy::{Lifetime, Policy};
 pub use record::{About, EndKind, MoveKind, Owner, OwnerError, Record, State, Tombstone};
+pub use report::Reporter;
 pub use ring::{BadSiteKey, KeyRing, SiteKey};
+pub use session::Session;
 pub use store::{Budget, Loaded, Store, StoreError};
 pub use time::{Clock, ManualClock, SystemClock, Time};
 pub use version::{CommitId, CommitLog, Version};

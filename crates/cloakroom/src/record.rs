@@ -171,7 +171,7 @@ pub struct About {
 }
 
 /// Longest trail that is kept.
-pub const TRAIL_KEPT: usize = 16;
+pub(crate) const TRAIL_KEPT: usize = 16;
 
 /// What a store holds under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -50,7 +50,7 @@ impl fmt::Debug for CommitId {
 }
 
 /// How many commit ids a record keeps.
-pub const COMMITS_KEPT: usize = 16;
+pub(crate) const COMMITS_KEPT: usize = 16;
 
 /// The last commits of a record and of the records it came from, oldest first; at most 16.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,0 +1,144 @@
+//! The breaker: after a failure of the store a worker answers at once and probes once a second, so that an outage costs
+//! visitors one time-out a worker and not one a request.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::store::StoreError;
+
+/// How often a broken store is tried again.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Remembers whether the store answers.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    outage: Mutex<Option<Outage>>,
+}
+
+#[derive(Debug)]
+struct Outage {
+    since: Instant,
+    probed: Instant,
+    error: StoreError,
+    told: bool,
+    over: bool,
+    detached: u64,
+}
+
+/// What the door writes to the server's log: once when an outage begins, once when it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The store failed with this error; requests run without their session until it answers.
+    Began(StoreError),
+    /// The store answers again.
+    Over {
+        /// How long it did not.
+        lasted: Duration,
+        /// How many requests of this worker ran without their session.
+        detached: u64,
+    },
+}
+
+impl Breaker {
+    /// Whether the store may be asked now: `Err` with the outage's error when it may not. During an outage one caller a
+    /// second is let through.
+    pub(crate) fn admit(&self) -> Result<(), StoreError> {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match outage.as_mut() {
+            Some(o) if !o.over => {
+                if o.probed.elapsed() < PROBE_EVERY {
+                    o.detached += 1;
+                    return Err(o.error.clone());
+                }
+                o.probed = Instant::now();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes how a verb went.
+    pub(crate) fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match &result {
+            Err(error) if error.is_outage() => {
+                let now = Instant::now();
+                match outage.as_mut() {
+                    Some(o) if !o.over => {
+                        o.probed = now;
+                        o.detached += 1;
+                    }
+                    _ => {
+                        *outage = Some(Outage {
+                            since: now,
+                            probed: now,
+                            error: error.clone(),
+                            told: false,
+                            over: false,
+                            detached: 1,
+                        });
+                    }
+                }
+            }
+            _ => {
+                if let Some(o) = outage.as_mut() {
+                    o.over = true;
+                }
+            }
+        }
+        result
+    }
+
+    /// Whether an outage is under way.
+    pub fn is_open(&self) -> bool {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|o| !o.over)
+    }
+
+    /// What there is to say, each thing once.
+    pub fn notice(&self) -> Option<Notice> {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        let o = outage.as_mut()?;
+        if !o.told {
+            o.told = true;
+            return Some(Notice::Began(o.error.clone()));
+        }
+        if o.over {
+            let notice = Notice::Over { lasted: o.since.elapsed(), detached: o.detached };
+            *outage = None;
+            return Some(notice);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> Result<(), StoreError> {
+        Err(StoreError::TimedOut { engine: "test" })
+    }
+
+    #[test]
+    fn an_outage_is_told_once_and_its_end_once() {
+        let breaker = Breaker::default();
+        assert_eq!(breaker.notice(), None);
+        breaker.note(failure()).expect_err("failed");
+        assert!(breaker.admit().is_err(), "the next request is answered at once");
+        assert!(matches!(breaker.notice(), Some(Notice::Began(_))));
+        breaker.note(failure()).expect_err("failed");
+        assert_eq!(breaker.notice(), None);
+        breaker.note(Ok(())).expect("fine");
+        assert!(matches!(breaker.notice(), Some(Notice::Over { .. })));
+        assert_eq!(breaker.notice(), None);
+        assert!(breaker.admit().is_ok());
+    }
+
+    #[test]
+    fn a_record_that_can_t_be_read_is_no_outage() {
+        let breaker = Breaker::default();
+        let damaged = StoreError::Damaged { engine: "test", damage: crate::wire::Damaged::Short };
+        breaker.note::<()>(Err(damaged)).expect_err("failed");
+        assert!(!breaker.is_open());
+    }
+}

@@ -1,0 +1,495 @@
+//! Commit: compare-and-swap in the usual case, merge where a race was lost, each commit at most once.
+
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::envelope;
+use crate::key::Key;
+use crate::merge::{Merged, Prefer, Version as Payload};
+use crate::outcome::{Committed, Dropped, EngineError};
+use crate::record::{About, Owner, Record, State};
+use crate::session::{Held, Session, Ticket};
+use crate::store::{Budget, Created, LeaseName, LeaseOutcome, StoreError, Swapped, TallyKind};
+use crate::time::Time;
+use crate::version::{CommitId, Version};
+
+/// Lost races after which committers queue on a lease.
+const RACES_BEFORE_QUEUE: u32 = 3;
+
+/// What a request wants to commit.
+struct Mine<'a> {
+    payload: &'a [u8],
+    format: u8,
+    commit: CommitId,
+}
+
+/// The lease under which committers queue, while this one holds it.
+struct Queued {
+    name: LeaseName,
+    token: u64,
+}
+
+impl Session {
+    /// Writes back what the request changed: `payload` in `format`, and the owner. Where nothing changed, at most a touch.
+    ///
+    /// # Errors
+    /// [`EngineError`]; what was stored before is unchanged unless the error says that the outcome is unknown.
+    pub async fn commit(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        payload: &[u8],
+        format: u8,
+    ) -> Result<Committed, EngineError> {
+        let same_payload = payload == self.base && (format == self.format || payload.is_empty());
+        let same = same_payload && self.owner == self.base_owner;
+        match &self.held {
+            Held::Detached => return Ok(Committed::Detached),
+            Held::Over(_) | Held::Frozen if same => return Ok(Committed::Unchanged),
+            Held::Over(why) => return Ok(self.dropped(engine, *why)),
+            Held::Frozen => return Ok(self.dropped(engine, Dropped::Moved)),
+            Held::Fresh if self.owner.is_none() && engine.merge.is_empty(Payload { format, payload }) => {
+                return Ok(Committed::Nothing);
+            }
+            Held::Live(_) if same => return self.touch(engine, budget).await,
+            Held::Fresh | Held::Live(_) => {}
+        }
+        let limit = engine.policy.max_size;
+        if payload.len() > limit as usize {
+            return Err(EngineError::TooLarge { size: payload.len(), limit });
+        }
+        let mine = Mine { payload, format, commit: CommitId::draw()? };
+        let committed = match &self.held {
+            Held::Live(_) => self.swap_own(engine, budget, &mine).await,
+            _ => self.create_own(engine, budget, &mine).await,
+        }?;
+        if matches!(committed, Committed::Written | Committed::Merged { .. }) {
+            self.bare_predecessor(engine, budget).await?;
+        }
+        Ok(committed)
+    }
+
+    /// The usual case: nobody else has written since our load. One round trip.
+    async fn swap_own(&mut self, engine: &Engine, budget: Budget, mine: &Mine<'_>) -> Result<Committed, EngineError> {
+        let Held::Live(head) = &self.held else { return Ok(Committed::Nothing) };
+        let now = self.now(engine);
+        if head.absolute.is_some_and(|end| end <= now) {
+            return Ok(self.over_with(engine, Dropped::Expired));
+        }
+        let (expected, head) = (head.version, head.as_ref().clone());
+        let record = self.next_record(engine, head, mine.payload, mine.format, mine.commit, now)?;
+        let result = engine.store.swap(budget, &self.key, expected, &record, self.seen).await;
+        match engine.breaker.note(result) {
+            Ok(Swapped::Done) => {
+                self.written(record, mine.payload);
+                Ok(Committed::Written)
+            }
+            Ok(Swapped::OwnerEnded) => Ok(self.over_with(engine, Dropped::OwnerEnded)),
+            Ok(Swapped::Stale) => self.resolve(engine, budget, mine, None).await,
+            Err(error) if error.outcome_unknown() => self.resolve(engine, budget, mine, Some(error)).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first write of a session.
+    async fn create_own(&mut self, engine: &Engine, budget: Budget, mine: &Mine<'_>) -> Result<Committed, EngineError> {
+        let now = engine.breaker.note(engine.store.now(budget).await)?;
+        self.measured(engine, now);
+        let record = self.first_record(engine, mine, now, None)?;
+        let result = engine.store.create(budget, &self.key, &record, self.seen).await;
+        match engine.breaker.note(result) {
+            Ok(Created::Done) => {
+                self.written(record, mine.payload);
+                Ok(Committed::Written)
+            }
+            Ok(Created::OwnerEnded) => Ok(self.over_with(engine, Dropped::OwnerEnded)),
+            Ok(Created::Exists) => self.resolve(engine, budget, mine, None).await,
+            Err(error) if error.outcome_unknown() => self.resolve(engine, budget, mine, Some(error)).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A lost race or a lost reply: look what is there, merge, try again until the budget ends.
+    async fn resolve(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        mine: &Mine<'_>,
+        unknown: Option<StoreError>,
+    ) -> Result<Committed, EngineError> {
+        let mut queued = None;
+        let result = self.resolve_queued(engine, budget, mine, unknown, &mut queued).await;
+        if let (Some(Queued { name, token }), Some(leases)) = (queued, engine.store.leases()) {
+            // A lease that can't be given back runs out by itself.
+            let _ = leases.release(budget, &name, token).await;
+        }
+        result
+    }
+
+    async fn resolve_queued(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        mine: &Mine<'_>,
+        mut unknown: Option<StoreError>,
+        queued: &mut Option<Queued>,
+    ) -> Result<Committed, EngineError> {
+        let known = self.known_commits();
+        let mut races = 0u32;
+        loop {
+            if races >= RACES_BEFORE_QUEUE && queued.is_none() {
+                *queued = queue(engine, budget, &self.key).await;
+            } else if races > 0 {
+                pause(budget, races).await;
+            }
+            if budget.is_spent() {
+                return Err(unknown.map_or(EngineError::Busy, |e| EngineError::OutcomeUnknown(Some(e))));
+            }
+            let loaded = match engine.load_noted(budget, &self.key).await {
+                Ok(loaded) => loaded,
+                Err(StoreError::Damaged { .. }) => return Ok(self.over_with(engine, Dropped::Unreadable)),
+                // Not known whether an earlier try was applied, and no way to find out now.
+                Err(error) if unknown.is_some() => return Err(EngineError::OutcomeUnknown(Some(error))),
+                Err(error) => return Err(error.into()),
+            };
+            let now = loaded.now;
+            self.measured(engine, now);
+            let Some(record) = loaded.record.filter(|r| !r.expired(now)) else {
+                match self.make_anew(engine, budget, mine, now).await? {
+                    Tried::Done(committed) => return Ok(committed),
+                    Tried::Unknown(error) => unknown = Some(error),
+                    Tried::Lost => races += 1,
+                }
+                continue;
+            };
+            if record.about.commits.contains(mine.commit) {
+                return Ok(self.applied_before(record, mine));
+            }
+            if unknown.is_some() && record.about.commits.may_have_lost(&known) {
+                return Err(EngineError::OutcomeUnknown(unknown));
+            }
+            let tried = match record.state {
+                State::Ended { .. } => return Ok(self.over_with(engine, Dropped::Ended)),
+                State::Moved { .. } => self.commit_to_successor(engine, budget, mine, &record, now).await?,
+                State::Live => self.merge_in(engine, budget, mine, record, now).await?,
+            };
+            match tried {
+                Tried::Done(committed) => return Ok(committed),
+                Tried::Unknown(error) => unknown = Some(error),
+                Tried::Lost => races += 1,
+            }
+        }
+    }
+
+    /// The reply had been lost, the commit had not.
+    fn applied_before(&mut self, record: Record, mine: &Mine<'_>) -> Committed {
+        if record.state.is_live() {
+            self.written(record, mine.payload);
+        } else {
+            self.payload_is(mine.payload, mine.format);
+        }
+        Committed::Written
+    }
+
+    /// Merges into the live record that somebody else has written.
+    async fn merge_in(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        mine: &Mine<'_>,
+        record: Record,
+        now: Time,
+    ) -> Result<Tried, EngineError> {
+        let Some(theirs) = engine.opened(self.ticket.secret(), &self.key, &record, now) else {
+            return Ok(Tried::Done(self.over_with(engine, Dropped::Unreadable)));
+        };
+        let i_changed_owner = self.owner != self.base_owner;
+        let they_changed_owner = record.owner != self.base_owner;
+        let prefer = if they_changed_owner && !i_changed_owner { Prefer::Theirs } else { Prefer::Mine };
+        let merged = self.merged(engine, mine, &theirs, record.format, prefer)?;
+        if !i_changed_owner {
+            self.owner.clone_from(&record.owner);
+        }
+        if merged.payload == theirs && self.owner == record.owner {
+            // Everything of ours is there already.
+            self.base_owner.clone_from(&record.owner);
+            self.written(record, mine.payload);
+            return Ok(Tried::Done(Committed::Merged { conflicts: merged.conflicts }));
+        }
+        let expected = record.version;
+        let next = self.next_record(engine, record, &merged.payload, merged.format, mine.commit, now)?;
+        let result = engine.store.swap(budget, &self.key, expected, &next, self.seen).await;
+        Ok(match engine.breaker.note(result) {
+            Ok(Swapped::Done) => {
+                self.count_conflicts(engine, now, &merged.conflicts);
+                // The base of this request's next commit is what *it* has, so that the next merge sees only new changes.
+                self.written(next, mine.payload);
+                Tried::Done(Committed::Merged { conflicts: merged.conflicts })
+            }
+            Ok(Swapped::OwnerEnded) => Tried::Done(self.over_with(engine, Dropped::OwnerEnded)),
+            Ok(Swapped::Stale) => Tried::Lost,
+            Err(error) if error.outcome_unknown() => Tried::Unknown(error),
+            Err(error) => return Err(error.into()),
+        })
+    }
+
+    /// The session was rotated while this request ran: what does not conflict goes into the successor, whose side wins.
+    async fn commit_to_successor(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        mine: &Mine<'_>,
+        moved: &Record,
+        now: Time,
+    ) -> Result<Tried, EngineError> {
+        let found = engine.successor(budget, &self.ticket, &self.key, moved, now).await?;
+        let Some((id, key, loaded)) = found else {
+            return Ok(Tried::Done(self.over_with(engine, Dropped::Unreadable)));
+        };
+        let Some(record) = loaded.record.filter(|r| !r.expired(loaded.now)) else {
+            return Ok(Tried::Done(self.over_with(engine, Dropped::Gone)));
+        };
+        if !record.state.is_live() {
+            return Ok(Tried::Done(self.over_with(engine, Dropped::Ended)));
+        }
+        if record.about.commits.contains(mine.commit) {
+            self.payload_is(mine.payload, mine.format);
+            return Ok(Tried::Done(Committed::Written));
+        }
+        let ticket = Ticket::Id(id);
+        let Some(theirs) = engine.opened(ticket.secret(), &key, &record, loaded.now) else {
+            return Ok(Tried::Done(self.over_with(engine, Dropped::Unreadable)));
+        };
+        let merged = self.merged(engine, mine, &theirs, record.format, Prefer::Theirs)?;
+        // The successor's owner stays: an overlapping request adds only what it could have added before.
+        let mut successor = Session::new(engine, ticket, key, self.lifetime, Held::Fresh);
+        successor.adopt(engine, record.clone(), Vec::new(), loaded.now);
+        if merged.payload == theirs {
+            self.payload_is(mine.payload, mine.format);
+            return Ok(Tried::Done(Committed::Merged { conflicts: merged.conflicts }));
+        }
+        let expected = record.version;
+        let next = successor.next_record(engine, record, &merged.payload, merged.format, mine.commit, loaded.now)?;
+        let result = engine.store.swap(budget, &successor.key, expected, &next, loaded.now).await;
+        Ok(match engine.breaker.note(result) {
+            Ok(Swapped::Done) => {
+                self.count_conflicts(engine, loaded.now, &merged.conflicts);
+                self.payload_is(mine.payload, mine.format);
+                Tried::Done(Committed::Merged { conflicts: merged.conflicts })
+            }
+            Ok(Swapped::OwnerEnded) => Tried::Done(self.over_with(engine, Dropped::OwnerEnded)),
+            Ok(Swapped::Stale) => Tried::Lost,
+            Err(error) if error.outcome_unknown() => Tried::Unknown(error),
+            Err(error) => return Err(error.into()),
+        })
+    }
+
+    /// The record is gone. It is made anew only where it can't have been ended: it had no owner, and a tombstone of its
+    /// ending would still be there.
+    async fn make_anew(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        mine: &Mine<'_>,
+        now: Time,
+    ) -> Result<Tried, EngineError> {
+        let was = match &self.held {
+            Held::Live(head) => Some(head.as_ref().clone()),
+            _ => None,
+        };
+        if let Some(head) = &was {
+            let may_have_ended = head.owner.is_some() || now.since(self.seen) >= engine.policy.tombstone;
+            if may_have_ended {
+                return Ok(Tried::Done(self.over_with(engine, Dropped::Gone)));
+            }
+            if head.absolute.is_some_and(|end| end <= now) {
+                return Ok(Tried::Done(self.over_with(engine, Dropped::Expired)));
+            }
+        }
+        let record = self.first_record(engine, mine, now, was.as_ref())?;
+        let result = engine.store.create(budget, &self.key, &record, self.seen).await;
+        Ok(match engine.breaker.note(result) {
+            Ok(Created::Done) => {
+                self.written(record, mine.payload);
+                Tried::Done(Committed::Written)
+            }
+            Ok(Created::OwnerEnded) => Tried::Done(self.over_with(engine, Dropped::OwnerEnded)),
+            Ok(Created::Exists) => Tried::Lost,
+            Err(error) if error.outcome_unknown() => Tried::Unknown(error),
+            Err(error) => return Err(error.into()),
+        })
+    }
+
+    /// Nothing changed: the idle deadline moves up, if it is due. A failure is the breaker's to tell, not the visitor's.
+    async fn touch(&mut self, engine: &Engine, budget: Budget) -> Result<Committed, EngineError> {
+        let now = self.now(engine);
+        let idle = now.plus(self.lifetime.idle);
+        let Held::Live(head) = &mut self.held else { return Ok(Committed::Unchanged) };
+        let due = now.since(head.touched) >= self.lifetime.touch_after() && idle > head.idle;
+        if due {
+            let result = engine.store.touch(budget, &self.key, head.version, now, idle).await;
+            if engine.breaker.note(result).is_ok() {
+                head.touched = now;
+                head.idle = head.idle.max(idle);
+            }
+        }
+        Ok(Committed::Unchanged)
+    }
+
+    fn merged(
+        &self,
+        engine: &Engine,
+        mine: &Mine<'_>,
+        theirs: &[u8],
+        theirs_format: u8,
+        prefer: Prefer,
+    ) -> Result<Merged, EngineError> {
+        engine
+            .merge
+            .merge(
+                Payload { format: self.format, payload: &self.base },
+                Payload { format: mine.format, payload: mine.payload },
+                Payload { format: theirs_format, payload: theirs },
+                prefer,
+            )
+            .map_err(EngineError::Conflict)
+    }
+
+    fn count_conflicts(&self, engine: &Engine, now: Time, conflicts: &[String]) {
+        for name in conflicts {
+            engine.reporter.count(now, TallyKind::Conflict, name, 0, &self.key.short());
+        }
+    }
+
+    /// The record of a first write; of one made anew after its record was lost, with what is inherited.
+    fn first_record(
+        &self,
+        engine: &Engine,
+        mine: &Mine<'_>,
+        now: Time,
+        was: Option<&Record>,
+    ) -> Result<Record, EngineError> {
+        let mut record = Record {
+            version: Version::draw()?,
+            state: State::Live,
+            created: was.map_or(now, |r| r.created),
+            touched: now,
+            idle: now.plus(self.lifetime.idle),
+            absolute: was.map_or_else(|| self.lifetime.absolute.map(|a| now.plus(a)), |r| r.absolute),
+            owner: self.owner.clone(),
+            format: mine.format,
+            size: size(mine.payload),
+            about: was.map_or_else(About::default, |r| r.about.clone()),
+            envelope: Vec::new(),
+        };
+        record.about.commits.push(mine.commit);
+        self.seal(engine, &mut record, mine.payload)?;
+        Ok(record)
+    }
+
+    /// The record that follows `head` when `payload` is written.
+    pub(crate) fn next_record(
+        &self,
+        engine: &Engine,
+        head: Record,
+        payload: &[u8],
+        format: u8,
+        commit: CommitId,
+        now: Time,
+    ) -> Result<Record, EngineError> {
+        // A named record that was ended begins anew: nobody who loaded before may take it for the old one.
+        let anew = !head.state.is_live();
+        let mut record = Record {
+            version: if anew { Version::draw()? } else { head.version.next() },
+            state: State::Live,
+            created: if anew { now } else { head.created },
+            absolute: if anew { self.lifetime.absolute.map(|a| now.plus(a)) } else { head.absolute },
+            touched: now,
+            idle: head.idle.max(now.plus(self.lifetime.idle)),
+            owner: self.owner.clone(),
+            format,
+            size: size(payload),
+            ..head
+        };
+        record.about.commits.push(commit);
+        self.seal(engine, &mut record, payload)?;
+        Ok(record)
+    }
+
+    pub(crate) fn seal(&self, engine: &Engine, record: &mut Record, payload: &[u8]) -> Result<(), EngineError> {
+        record.envelope = envelope::seal(self.ticket.secret(), &engine.ring, &self.key, record, payload)
+            .map_err(|_| EngineError::NoRandomness)?;
+        Ok(())
+    }
+
+    /// What was written is the new base.
+    pub(crate) fn written(&mut self, mut record: Record, payload: &[u8]) {
+        record.envelope = Vec::new();
+        self.format = record.format;
+        self.base_owner.clone_from(&record.owner);
+        self.base.clear();
+        self.base.extend_from_slice(payload);
+        self.held = Held::Live(Box::new(record));
+    }
+
+    fn payload_is(&mut self, payload: &[u8], format: u8) {
+        self.format = format;
+        self.base.clear();
+        self.base.extend_from_slice(payload);
+        self.base_owner.clone_from(&self.owner);
+    }
+
+    pub(crate) fn over_with(&mut self, engine: &Engine, why: Dropped) -> Committed {
+        self.held = Held::Over(why);
+        self.dropped(engine, why)
+    }
+
+    fn dropped(&self, engine: &Engine, why: Dropped) -> Committed {
+        engine.reporter.count(self.now(engine), TallyKind::Dropped, &why.to_string(), 0, &self.key.short());
+        Committed::Dropped(why)
+    }
+}
+
+/// How one try of a commit went.
+enum Tried {
+    Done(Committed),
+    Lost,
+    Unknown(StoreError),
+}
+
+pub(crate) fn size(payload: &[u8]) -> u32 {
+    u32::try_from(payload.len()).unwrap_or(u32::MAX)
+}
+
+/// Whether `before` had an owner that `after` takes away.
+pub(crate) fn takes_owner(before: Option<&Owner>, after: Option<&Owner>) -> bool {
+    before.is_some() && before != after
+}
+
+/// A short random pause between two tries, longer the more races were lost.
+pub(crate) async fn pause(budget: Budget, races: u32) {
+    let most = 500u64 << races.min(6);
+    let micros = getrandom::u64().map_or(most, |r| r % most + 100);
+    tokio::time::sleep(Duration::from_micros(micros).min(budget.left())).await;
+}
+
+/// Waits for the commit lease of a record. `None` where the store has no leases, fails, or the budget ends first: then the
+/// tries go on without it.
+async fn queue(engine: &Engine, budget: Budget, key: &Key) -> Option<Queued> {
+    let leases = engine.store.leases()?;
+    let name = LeaseName::of(key, b"commit");
+    let token = getrandom::u64().ok()? >> 1;
+    let mut tries = 0;
+    while !budget.is_spent() {
+        let taken = leases.take(budget, &name, token, engine.holder, engine.policy.commit_lease, None).await;
+        match taken {
+            Ok(LeaseOutcome::Taken(_)) => return Some(Queued { name, token }),
+            Ok(LeaseOutcome::Held(_)) => {
+                tries += 1;
+                pause(budget, tries.min(4)).await;
+            }
+            Err(_) => return None,
+        }
+    }
+    None
+}

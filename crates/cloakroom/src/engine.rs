@@ -1,0 +1,191 @@
+//! The engine: a store, the site's settings and a clock, and the doors' way in.
+
+use std::sync::Arc;
+
+use crate::breaker::Breaker;
+use crate::end;
+use crate::id::SessionId;
+use crate::key::{Key, Namespace};
+use crate::merge::{Merge, MergeByVariable};
+use crate::outcome::EngineError;
+use crate::policy::{Lifetime, Policy};
+use crate::record::{EndKind, Owner, Tombstone};
+use crate::report::Reporter;
+use crate::ring::KeyRing;
+use crate::session::{Held, Session, Ticket};
+use crate::store::{Budget, EndedOwner, Holder, Store, StoreError, Swept};
+use crate::time::{Clock, SystemClock};
+
+/// Opens, commits, rotates and ends sessions. One for each process; cheap to make, connects to nothing by itself.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use cloakroom::{Budget, Engine, Lifetime, MemoryStore, Opening, SessionId};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let engine = Engine::builder(Arc::new(MemoryStore::default())).build();
+/// let lifetime = Lifetime { idle: Duration::from_secs(1440), absolute: None };
+/// let budget = || Budget::of(Duration::from_secs(2));
+///
+/// // A visitor without a ticket: no lookup, nothing stored until something is in it.
+/// let mut session = engine.fresh(SessionId::draw()?, lifetime);
+/// session.commit(&engine, budget(), b"cart|i:1;", 1).await?;
+///
+/// // The ticket comes back.
+/// let id = session.id().unwrap().clone();
+/// let Opening::Live(session) = engine.open(budget(), &id, lifetime).await else { panic!() };
+/// assert_eq!(session.payload(), b"cart|i:1;");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) namespace: Namespace,
+    pub(crate) ring: KeyRing,
+    pub(crate) policy: Policy,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) merge: Arc<dyn Merge>,
+    pub(crate) holder: Holder,
+    pub(crate) breaker: Breaker,
+    pub(crate) reporter: Reporter,
+}
+
+/// Settings for an [`Engine`]; each has a default.
+#[derive(Debug)]
+pub struct EngineBuilder(Engine);
+
+impl EngineBuilder {
+    /// Which site the sessions belong to. Default: the empty namespace.
+    #[must_use]
+    pub fn namespace(mut self, namespace: Namespace) -> Self {
+        self.0.namespace = namespace;
+        self
+    }
+
+    /// The site keys. Default: none; the session id alone seals.
+    #[must_use]
+    pub fn ring(mut self, ring: KeyRing) -> Self {
+        self.0.ring = ring;
+        self
+    }
+
+    /// How long things live. Default: [`Policy::default`].
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.0.policy = policy;
+        self
+    }
+
+    /// The clock. Default: the operating system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.0.clock = clock;
+        self
+    }
+
+    /// How payloads are merged. Default: [`MergeByVariable`].
+    #[must_use]
+    pub fn merge(mut self, merge: Arc<dyn Merge>) -> Self {
+        self.0.merge = merge;
+        self
+    }
+
+    /// Who takes leases in this process. Default: an unknown host.
+    #[must_use]
+    pub fn holder(mut self, holder: Holder) -> Self {
+        self.0.holder = holder;
+        self
+    }
+
+    /// The engine.
+    pub fn build(self) -> Engine {
+        self.0
+    }
+}
+
+impl Engine {
+    /// An engine over this store.
+    pub fn builder(store: Arc<dyn Store>) -> EngineBuilder {
+        EngineBuilder(Engine {
+            store,
+            namespace: Namespace::default(),
+            ring: KeyRing::default(),
+            policy: Policy::default(),
+            clock: Arc::new(SystemClock),
+            merge: Arc::new(MergeByVariable::default()),
+            holder: Holder { host: [0; 16], pid: std::process::id(), started: 0 },
+            breaker: Breaker::default(),
+            reporter: Reporter::default(),
+        })
+    }
+
+    /// The store below, for what only concerns stores: describing, counting, paging.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The breaker, for what a door writes to the log.
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// What was counted since the last flush.
+    pub fn reporter(&self) -> &Reporter {
+        &self.reporter
+    }
+
+    /// The key of a session id at this site.
+    pub fn key_of(&self, id: &SessionId) -> Key {
+        Key::of(&self.namespace, id)
+    }
+
+    /// A new session under an id that was drawn just now. No lookup; nothing is stored until something is in it.
+    pub fn fresh(&self, id: SessionId, lifetime: Lifetime) -> Session {
+        let key = self.key_of(&id);
+        Session::new(self, Ticket::Id(id), key, lifetime, Held::Fresh)
+    }
+
+    /// A session of which nothing is known because the store failed: empty, stores nothing.
+    pub fn detached(&self, id: SessionId, lifetime: Lifetime) -> Session {
+        let key = self.key_of(&id);
+        Session::new(self, Ticket::Id(id), key, lifetime, Held::Detached)
+    }
+
+    /// Ends the session under `key`, and the moved records that led to it, as an operator does. Whether there was one.
+    ///
+    /// # Errors
+    /// When the store fails; the session may not have been ended then.
+    pub async fn end_key(&self, budget: Budget, key: &Key, kind: EndKind) -> Result<bool, EngineError> {
+        let loaded = self.store.load(budget, key).await?;
+        let Some(record) = loaded.record.filter(|r| !r.expired(loaded.now)) else { return Ok(false) };
+        end::end_with_trail(self, budget, key, &record.about.trail, kind, loaded.now).await?;
+        Ok(!matches!(record.state, crate::record::State::Ended { .. }))
+    }
+
+    /// Ends all sessions of an owner but `except`.
+    ///
+    /// # Errors
+    /// When the store fails or can't find sessions by owner.
+    pub async fn end_owner(
+        &self,
+        budget: Budget,
+        owner: &Owner,
+        except: Option<&Key>,
+    ) -> Result<EndedOwner, EngineError> {
+        let owners = self.store.owners().ok_or_else(|| {
+            StoreError::Settings("This store can't find sessions by their owner; end them one by one.".into())
+        })?;
+        let now = self.store.now(budget).await?;
+        let tombstone = Tombstone::new(EndKind::Owner, now, self.policy.tombstone)?;
+        Ok(owners.end_owner(budget, owner, &tombstone, except).await?)
+    }
+
+    /// Removes at most `limit` expired records.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sweep(&self, budget: Budget, limit: u32) -> Result<Swept, EngineError> {
+        Ok(self.store.sweep(budget, limit).await?)
+    }
+}

@@ -1,0 +1,438 @@
+//! Rotation: carried out when it is asked for, not at the end of the request. The successor is made first, then the old
+//! record is swapped to *moved*; a crash in between leaves the old session as it was.
+
+use crate::commit::{size, takes_owner};
+use crate::end::end_with_trail;
+use crate::engine::Engine;
+use crate::envelope;
+use crate::id::SessionId;
+use crate::key::Key;
+use crate::merge::{Prefer, Version as Payload};
+use crate::open::MovedContent;
+use crate::outcome::{Dropped, EngineError, Rotated};
+use crate::record::{EndKind, MoveKind, Record, State, TRAIL_KEPT};
+use crate::session::{Held, Predecessor, Session, Ticket};
+use crate::store::{Budget, Created, StoreError, Swapped};
+use crate::time::Time;
+use crate::version::{CommitId, Version};
+
+impl Session {
+    /// Gives the session a new id, with the variables as they are now. Afterwards this *is* the successor; its id may be
+    /// another than `new_id` ([`Rotated::Adopted`]).
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store fails before anything was moved: the session stays under its old id.
+    pub async fn rotate(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        new_id: SessionId,
+        payload: &[u8],
+        format: u8,
+    ) -> Result<Rotated, EngineError> {
+        let Ticket::Id(old_id) = self.ticket.clone() else { return Ok(Rotated::Fresh) };
+        match &self.held {
+            Held::Detached => return Ok(Rotated::Detached),
+            Held::Fresh => {
+                self.renamed(engine, new_id);
+                return Ok(Rotated::Fresh);
+            }
+            Held::Over(why) => {
+                let why = *why;
+                *self = Session::new(
+                    engine,
+                    Ticket::Id(new_id.clone()),
+                    engine.key_of(&new_id),
+                    self.lifetime,
+                    Held::Over(why),
+                );
+                return Ok(Rotated::Dropped(why));
+            }
+            Held::Frozen => {
+                // Whoever comes with an id that has moved gets a session of its own, of what it could read.
+                self.unlink(engine, new_id);
+                return Ok(Rotated::Unlinked);
+            }
+            Held::Live(_) => {}
+        }
+        if payload.len() > engine.policy.max_size as usize {
+            return Err(EngineError::TooLarge { size: payload.len(), limit: engine.policy.max_size });
+        }
+        let commit = CommitId::draw()?;
+        let old_key = self.key;
+        let mut mine = payload.to_vec();
+        let mut format = format;
+        let mut successor: Option<(Key, Record)> = None;
+        loop {
+            let Held::Live(head) = &self.held else { return Ok(Rotated::Fresh) };
+            let head = head.as_ref().clone();
+            let now = self.now(engine);
+            if head.absolute.is_some_and(|end| end <= now) {
+                self.over_with(engine, Dropped::Expired);
+                return Ok(Rotated::Dropped(Dropped::Expired));
+            }
+            let made =
+                self.make_successor(engine, budget, &new_id, &head, &mine, format, commit, successor.take()).await?;
+            let (new_key, record) = match made {
+                Made::Done(key, record) => (key, *record),
+                Made::OwnerEnded => {
+                    self.over_with(engine, Dropped::OwnerEnded);
+                    return Ok(Rotated::Dropped(Dropped::OwnerEnded));
+                }
+            };
+            let kind = self.move_kind(engine, &head, Payload { format, payload: &mine });
+            let moved = self.moved_record(engine, &old_id, &head, kind, &new_id, now, commit)?;
+            let result = engine.store.swap(budget, &old_key, head.version, &moved, now).await;
+            match engine.breaker.note(result) {
+                Ok(Swapped::Done) => {
+                    self.succeeded(engine, old_id, &head, moved.version, new_id, new_key, record, &mine, kind);
+                    if kind == MoveKind::Bare {
+                        end_with_trail_only(engine, budget, &head.about.trail, now).await?;
+                    }
+                    return Ok(Rotated::Moved);
+                }
+                Ok(Swapped::Stale | Swapped::OwnerEnded) => {}
+                Err(error) if error.outcome_unknown() => {}
+                // The successor, if it was made, is an orphan that nobody knows and that dies by itself.
+                Err(error) => return Err(error.into()),
+            }
+            // Somebody else was there first, or the reply was lost.
+            let loaded = engine.load_noted(budget, &old_key).await?;
+            let now = loaded.now;
+            self.measured(engine, now);
+            let found = loaded.record.filter(|r| !r.expired(now));
+            match found {
+                Some(found) if found.state.is_live() => {
+                    let Some(theirs) = engine.opened(self.ticket.secret(), &old_key, &found, now) else {
+                        self.over_with(engine, Dropped::Unreadable);
+                        return Ok(Rotated::Dropped(Dropped::Unreadable));
+                    };
+                    // The side that rotates wins every conflict.
+                    let merged = engine
+                        .merge
+                        .merge(
+                            Payload { format: self.format, payload: &self.base },
+                            Payload { format, payload: &mine },
+                            Payload { format: found.format, payload: &theirs },
+                            Prefer::Mine,
+                        )
+                        .map_err(EngineError::Conflict)?;
+                    if self.owner == self.base_owner {
+                        self.owner.clone_from(&found.owner);
+                    }
+                    self.base_owner.clone_from(&found.owner);
+                    self.base = theirs;
+                    self.format = found.format;
+                    self.held = Held::Live(Box::new(Record { envelope: Vec::new(), ..found }));
+                    mine = merged.payload;
+                    format = merged.format;
+                    successor = Some((new_key, record));
+                    if budget.is_spent() {
+                        return Err(EngineError::Busy);
+                    }
+                }
+                Some(found) if matches!(found.state, State::Moved { .. }) => {
+                    if found.version == moved.version && found.about.commits.contains(commit) {
+                        self.succeeded(engine, old_id, &head, moved.version, new_id, new_key, record, &mine, kind);
+                        return Ok(Rotated::Moved);
+                    }
+                    return self
+                        .lost_rotation(engine, budget, &old_id, new_id, new_key, record, &found, &mine, format, now)
+                        .await;
+                }
+                Some(_) => {
+                    discard(engine, budget, &new_key, &record).await;
+                    self.over_with(engine, Dropped::Ended);
+                    self.renamed(engine, new_id);
+                    return Ok(Rotated::Dropped(Dropped::Ended));
+                }
+                None if head.owner.is_some() => {
+                    discard(engine, budget, &new_key, &record).await;
+                    self.over_with(engine, Dropped::Gone);
+                    self.renamed(engine, new_id);
+                    return Ok(Rotated::Dropped(Dropped::Gone));
+                }
+                None => {
+                    // Evicted: the successor carries on, there is nothing to move.
+                    self.renamed(engine, new_id);
+                    self.base_owner.clone_from(&record.owner);
+                    self.written(record, &mine);
+                    return Ok(Rotated::Moved);
+                }
+            }
+        }
+    }
+
+    /// Another request rotated first. Ours adopts its id where promise 6 would let it follow, with what we changed;
+    /// else it goes on under its own new id, unlinked.
+    #[allow(clippy::too_many_arguments)] // the state of one rotation, handed over once
+    async fn lost_rotation(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        old_id: &SessionId,
+        new_id: SessionId,
+        new_key: Key,
+        record: Record,
+        moved: &Record,
+        mine: &[u8],
+        format: u8,
+        now: Time,
+    ) -> Result<Rotated, EngineError> {
+        let follow = matches!(moved.state, State::Moved { kind: MoveKind::Follow, .. }) && self.owner == moved.owner;
+        if follow
+            && let Some(content) = engine.moved_content(old_id, &self.key, moved, now)
+            && let Some(mut theirs) = engine.follow(budget, content.successor, self.lifetime, moved).await
+        {
+            discard(engine, budget, &new_key, &record).await;
+            let merged = engine
+                .merge
+                .merge(
+                    Payload { format: self.format, payload: &self.base },
+                    Payload { format, payload: mine },
+                    Payload { format: theirs.format, payload: &theirs.base },
+                    Prefer::Theirs,
+                )
+                .map_err(EngineError::Conflict)?;
+            theirs.commit(engine, budget, &merged.payload, merged.format).await?;
+            *self = theirs;
+            return Ok(Rotated::Adopted);
+        }
+        // Not linked: what leads from the old session to here is cut.
+        let mut record = record;
+        let commit = CommitId::draw()?;
+        record.about.trail.clear();
+        self.renamed(engine, new_id);
+        let expected = record.version;
+        let next = self.next_record(engine, record, mine, format, commit, now)?;
+        match engine.breaker.note(engine.store.swap(budget, &new_key, expected, &next, now).await)? {
+            Swapped::Done => self.written(next, mine),
+            Swapped::Stale | Swapped::OwnerEnded => {
+                self.over_with(engine, Dropped::Ended);
+            }
+        }
+        Ok(Rotated::Unlinked)
+    }
+
+    #[allow(clippy::too_many_arguments)] // the state of one rotation, handed over once
+    async fn make_successor(
+        &self,
+        engine: &Engine,
+        budget: Budget,
+        new_id: &SessionId,
+        head: &Record,
+        mine: &[u8],
+        format: u8,
+        commit: CommitId,
+        made: Option<(Key, Record)>,
+    ) -> Result<Made, EngineError> {
+        let now = self.now(engine);
+        let key = engine.key_of(new_id);
+        let mut about = head.about.clone();
+        about.commits.push(commit);
+        about.trail.insert(0, self.key);
+        about.trail.truncate(TRAIL_KEPT);
+        let version = match &made {
+            None => Version::draw()?,
+            Some((_, record)) => record.version.next(),
+        };
+        let mut record = Record {
+            version,
+            state: State::Live,
+            created: head.created,
+            touched: now,
+            idle: head.idle.max(now.plus(self.lifetime.idle)),
+            absolute: head.absolute,
+            owner: self.owner.clone(),
+            format,
+            size: size(mine),
+            about,
+            envelope: Vec::new(),
+        };
+        record.envelope = envelope::seal(crate::envelope::Secret::Id(new_id), &engine.ring, &key, &record, mine)
+            .map_err(|_| EngineError::NoRandomness)?;
+        if let Some((key, before)) = made {
+            // Made in an earlier round; nobody else knows it, so only the owner's ending can stand against it.
+            let swapped = engine.store.swap(budget, &key, before.version, &record, self.seen).await;
+            return match engine.breaker.note(swapped)? {
+                Swapped::Done => Ok(Made::Done(key, Box::new(record))),
+                Swapped::Stale | Swapped::OwnerEnded => Ok(Made::OwnerEnded),
+            };
+        }
+        let mut result = engine.store.create(budget, &key, &record, self.seen).await;
+        if result.as_ref().is_err_and(StoreError::outcome_unknown) {
+            // The id is ours alone: if it exists, our first try made it.
+            result = match engine.store.create(budget, &key, &record, self.seen).await {
+                Ok(Created::Exists) => Ok(Created::Done),
+                other => other,
+            };
+        }
+        match engine.breaker.note(result)? {
+            Created::Done => Ok(Made::Done(key, Box::new(record))),
+            Created::Exists => Err(EngineError::NoRandomness),
+            Created::OwnerEnded => Ok(Made::OwnerEnded),
+        }
+    }
+
+    fn move_kind(&self, engine: &Engine, head: &Record, mine: Payload<'_>) -> MoveKind {
+        let before = Payload { format: self.format, payload: &self.base };
+        let removed = engine.merge.removes(before, mine);
+        if removed || takes_owner(head.owner.as_ref(), self.owner.as_ref()) {
+            MoveKind::Bare
+        } else if head.owner.is_some() && head.owner == self.owner {
+            MoveKind::Follow
+        } else {
+            MoveKind::Frozen
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the state of one rotation, handed over once
+    fn moved_record(
+        &self,
+        engine: &Engine,
+        old_id: &SessionId,
+        head: &Record,
+        kind: MoveKind,
+        new_id: &SessionId,
+        now: Time,
+        commit: CommitId,
+    ) -> Result<Record, EngineError> {
+        let frozen = (kind == MoveKind::Frozen).then(|| (self.format, self.base.clone()));
+        moved_record(engine, old_id, &self.key, head, kind, new_id, frozen, now, commit)
+    }
+
+    /// The session is its successor now.
+    #[allow(clippy::too_many_arguments)] // the state of one rotation, handed over once
+    fn succeeded(
+        &mut self,
+        engine: &Engine,
+        old_id: SessionId,
+        head: &Record,
+        moved: Version,
+        new_id: SessionId,
+        new_key: Key,
+        record: Record,
+        mine: &[u8],
+        kind: MoveKind,
+    ) {
+        let before = std::mem::take(&mut self.base);
+        if kind != MoveKind::Bare {
+            self.predecessor = Some(Predecessor {
+                id: old_id,
+                key: self.key,
+                moved,
+                owner: head.owner.clone(),
+                payload: before,
+                format: self.format,
+            });
+        }
+        debug_assert_eq!(engine.key_of(&new_id), new_key);
+        self.ticket = Ticket::Id(new_id);
+        self.key = new_key;
+        self.written(record, mine);
+    }
+
+    /// A removal after the rotation, in the same request: the old id must not read the variable any more.
+    pub(crate) async fn bare_predecessor(&mut self, engine: &Engine, budget: Budget) -> Result<(), EngineError> {
+        let Some(before) = &self.predecessor else { return Ok(()) };
+        let was = Payload { format: before.format, payload: &before.payload };
+        let is = Payload { format: self.format, payload: &self.base };
+        let taken = takes_owner(before.owner.as_ref(), self.owner.as_ref());
+        let owner_changed = before.owner != self.owner;
+        if !taken && !owner_changed && !engine.merge.removes(was, is) {
+            return Ok(());
+        }
+        let bare = taken || engine.merge.removes(was, is);
+        let Some(before) = self.predecessor.take() else { return Ok(()) };
+        let loaded = engine.load_noted(budget, &before.key).await?;
+        let Some(record) = loaded.record.filter(|r| r.version == before.moved && !r.expired(loaded.now)) else {
+            return Ok(());
+        };
+        let State::Moved { kind, .. } = record.state else { return Ok(()) };
+        let (kind, frozen) = if bare {
+            (MoveKind::Bare, None)
+        } else if kind == MoveKind::Follow {
+            // The owner is another one now: nobody follows, and what was before stays readable as promise 6 says.
+            (MoveKind::Frozen, Some((before.format, before.payload.clone())))
+        } else {
+            return Ok(());
+        };
+        let Ticket::Id(new_id) = &self.ticket else { return Ok(()) };
+        let now = loaded.now;
+        let trail = record.about.trail.clone();
+        let next =
+            moved_record(engine, &before.id, &before.key, &record, kind, new_id, frozen, now, CommitId::draw()?)?;
+        engine.breaker.note(engine.store.swap(budget, &before.key, record.version, &next, now).await)?;
+        if bare {
+            end_with_trail_only(engine, budget, &trail, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The same session under another id, before anything is stored.
+    fn renamed(&mut self, engine: &Engine, new_id: SessionId) {
+        self.key = engine.key_of(&new_id);
+        self.ticket = Ticket::Id(new_id);
+    }
+
+    /// A new session of its own that begins with what this request could read.
+    fn unlink(&mut self, engine: &Engine, new_id: SessionId) {
+        let key = engine.key_of(&new_id);
+        let fresh = Session::new(engine, Ticket::Id(new_id), key, self.lifetime, Held::Fresh);
+        *self = fresh;
+    }
+}
+
+enum Made {
+    Done(Key, Box<Record>),
+    OwnerEnded,
+}
+
+/// The record that stays under the old id. Its own deadline is the tombstone's.
+#[allow(clippy::too_many_arguments)] // everything such a record is made of
+fn moved_record(
+    engine: &Engine,
+    old_id: &SessionId,
+    key: &Key,
+    head: &Record,
+    kind: MoveKind,
+    new_id: &SessionId,
+    frozen: Option<(u8, Vec<u8>)>,
+    now: Time,
+    commit: CommitId,
+) -> Result<Record, EngineError> {
+    let at = match head.state {
+        // Made bare later: the grace counts from the rotation.
+        State::Moved { at, .. } => at,
+        _ => now,
+    };
+    let mut record = Record {
+        version: head.version.next(),
+        state: State::Moved { kind, at },
+        touched: now,
+        idle: now.plus(engine.policy.tombstone),
+        size: frozen.as_ref().map_or(0, |(_, payload)| size(payload)),
+        envelope: Vec::new(),
+        ..head.clone()
+    };
+    record.about.commits.push(commit);
+    let content = MovedContent { successor: new_id.clone(), frozen }.encode();
+    record.envelope = envelope::seal(envelope::Secret::Id(old_id), &engine.ring, key, &record, &content)
+        .map_err(|_| EngineError::NoRandomness)?;
+    Ok(record)
+}
+
+/// Ends the moved records of a trail.
+async fn end_with_trail_only(engine: &Engine, budget: Budget, trail: &[Key], now: Time) -> Result<(), EngineError> {
+    match trail.split_first() {
+        Some((first, rest)) => end_with_trail(engine, budget, first, rest, EndKind::Destroyed, now).await,
+        None => Ok(()),
+    }
+}
+
+/// Takes back a successor that nobody was told of. If that fails it dies by itself.
+async fn discard(engine: &Engine, budget: Budget, key: &Key, record: &Record) {
+    if let Some(remove) = engine.store.remove() {
+        let _ = remove.remove(budget, key, record.version).await;
+    }
+}

@@ -1,0 +1,179 @@
+//! A session in the hands of one request: what was loaded (the *base*), and what the store held then.
+
+use crate::engine::Engine;
+use crate::envelope::Secret;
+use crate::id::SessionId;
+use crate::key::{Key, NamedSecret};
+use crate::outcome::Dropped;
+use crate::policy::Lifetime;
+use crate::record::{Owner, Record};
+use crate::time::Time;
+use crate::version::{CommitLog, Version};
+
+/// What opens and names this session.
+#[derive(Debug, Clone)]
+pub(crate) enum Ticket {
+    Id(SessionId),
+    Named(NamedSecret),
+}
+
+impl Ticket {
+    pub(crate) fn secret(&self) -> Secret<'_> {
+        match self {
+            Ticket::Id(id) => Secret::Id(id),
+            Ticket::Named(secret) => Secret::Named(secret),
+        }
+    }
+}
+
+/// What the store held when this request loaded, as far as later verbs need it.
+#[derive(Debug, Clone)]
+pub(crate) enum Held {
+    /// Nothing: the id was issued by this request and costs no lookup.
+    Fresh,
+    /// A live record; its envelope is left out.
+    Live(Box<Record>),
+    /// A moved record that may not be followed: reads a frozen copy, writes nothing.
+    Frozen,
+    /// The session is over; writes are dropped for this reason.
+    Over(Dropped),
+    /// The load failed.
+    Detached,
+}
+
+/// The record that this request itself rotated away from.
+#[derive(Debug, Clone)]
+pub(crate) struct Predecessor {
+    pub(crate) id: SessionId,
+    pub(crate) key: Key,
+    pub(crate) moved: Version,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) format: u8,
+}
+
+/// A session as one request has it. Made by [`Engine::open`] or [`Engine::fresh`].
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub(crate) ticket: Ticket,
+    pub(crate) key: Key,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) held: Held,
+    /// The payload as loaded, or as last committed by this request.
+    pub(crate) base: Vec<u8>,
+    pub(crate) format: u8,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) base_owner: Option<Owner>,
+    /// The store's time when this request loaded; for a fresh session the local time when it began.
+    pub(crate) seen: Time,
+    /// The store's clock less ours, in milliseconds; `None` until the store was asked.
+    pub(crate) skew: Option<i64>,
+    pub(crate) predecessor: Option<Predecessor>,
+}
+
+impl Session {
+    /// The session id, where it has one (a named record has none).
+    pub fn id(&self) -> Option<&SessionId> {
+        match &self.ticket {
+            Ticket::Id(id) => Some(id),
+            Ticket::Named(_) => None,
+        }
+    }
+
+    /// The key under which it is stored; safe to show.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The payload as loaded, or as this request last committed it.
+    pub fn payload(&self) -> &[u8] {
+        &self.base
+    }
+
+    /// Format code of the payload (`cloakroom_format::Format::code`).
+    pub fn format(&self) -> u8 {
+        self.format
+    }
+
+    /// Who is logged in.
+    pub fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
+    }
+
+    /// Says who is logged in (`None`: nobody) from the next commit or rotation on.
+    pub fn set_owner(&mut self, owner: Option<Owner>) {
+        self.owner = owner;
+    }
+
+    /// Whether a record was found for it, or made since.
+    pub fn is_stored(&self) -> bool {
+        matches!(self.held, Held::Live(_))
+    }
+
+    /// Whether the load failed: nothing will be stored, no cookie may be sent or withdrawn.
+    pub fn is_detached(&self) -> bool {
+        matches!(self.held, Held::Detached)
+    }
+
+    /// Whether it was found moved and reads a frozen copy: what is written to it is dropped.
+    pub fn is_frozen(&self) -> bool {
+        matches!(self.held, Held::Frozen)
+    }
+
+    /// Why writes of this request are dropped, if they are.
+    pub fn over(&self) -> Option<Dropped> {
+        match &self.held {
+            Held::Over(why) => Some(*why),
+            Held::Frozen => Some(Dropped::Moved),
+            _ => None,
+        }
+    }
+
+    /// When the session began and when it ends, by the store's clock; `None` while it is not stored.
+    pub fn deadlines(&self) -> Option<(Time, Time)> {
+        match &self.held {
+            Held::Live(record) => Some((record.created, record.expires())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn new(engine: &Engine, ticket: Ticket, key: Key, lifetime: Lifetime, held: Held) -> Self {
+        Self {
+            ticket,
+            key,
+            lifetime,
+            held,
+            base: Vec::new(),
+            format: 0,
+            owner: None,
+            base_owner: None,
+            seen: engine.clock.now(),
+            skew: None,
+            predecessor: None,
+        }
+    }
+
+    /// The store's time now, as far as known: our clock moved by the difference measured at the load.
+    pub(crate) fn now(&self, engine: &Engine) -> Time {
+        Time(engine.clock.now().0.saturating_add_signed(self.skew.unwrap_or(0)))
+    }
+
+    /// Notes what the store's clock showed just now.
+    pub(crate) fn measured(&mut self, engine: &Engine, store_now: Time) {
+        let ours = engine.clock.now().0;
+        let skew = i64::try_from(i128::from(store_now.0) - i128::from(ours)).unwrap_or(0);
+        if self.skew.is_none() && matches!(self.held, Held::Fresh) {
+            // `seen` was ours until now; in the store's time it is as long ago.
+            self.seen = Time(self.seen.0.saturating_add_signed(skew));
+        }
+        self.skew = Some(skew);
+    }
+
+    /// The commits known when this request loaded.
+    pub(crate) fn known_commits(&self) -> CommitLog {
+        match &self.held {
+            Held::Live(record) => record.about.commits.clone(),
+            _ => CommitLog::default(),
+        }
+    }
+}
