@@ -2,11 +2,19 @@
 //! [`Harness`](super::Harness) that gives an empty store.
 
 mod expiry;
+mod leases;
+mod listing;
+mod owners;
 mod records;
+mod reports;
 mod verbs;
 
 pub use expiry::*;
+pub use leases::*;
+pub use listing::*;
+pub use owners::*;
 pub use records::*;
+pub use reports::*;
 pub use verbs::*;
 
 /// The one list of all promises; hands it to the macro that it is called with.
@@ -43,6 +51,26 @@ macro_rules! __promises {
             a_sweep_spares_what_is_not_expired
             a_sweep_never_strays_to_a_similar_key
             the_clock_goes_on_and_is_shared
+            a_lease_has_one_holder
+            a_lease_is_released_by_its_token_only
+            a_lease_runs_out_unless_it_is_prolonged
+            a_lease_is_displaced_by_naming_its_holder
+            a_lease_is_exclusive_under_a_crowd
+            a_count_tells_what_is_there
+            paging_sees_every_record
+            paging_keeps_every_condition
+            paging_goes_on_while_records_come_and_go
+            an_owners_live_sessions_are_found
+            a_swap_moves_a_session_to_its_new_owner
+            ending_an_owner_ends_all_but_the_one_excepted
+            an_ended_owner_refuses_what_loaded_before
+            an_owners_tombstone_is_kept_for_its_time
+            the_excepted_session_goes_on
+            an_owner_of_many_sessions_is_ended_too
+            counters_are_summed_and_kept_apart
+            labels_and_samples_are_any_text
+            no_count_is_lost_in_a_crowd
+            reports_are_bounded
         }
     };
 }
