@@ -1,7 +1,7 @@
 //! A php-fpm master with one pool: one application server, as far as PHP can tell.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Attempt, Result};
@@ -10,6 +10,9 @@ use crate::php::{PhpSettings, program};
 use crate::ports::{PortLease, retry_on_collision};
 use crate::service::Recipe;
 use crate::{Endpoint, Folder, Service};
+
+/// Where a worker answers without running a script.
+const PING: &str = "/testbed-ping";
 
 /// How a php-fpm master is set up.
 #[derive(Debug, Clone)]
@@ -117,8 +120,7 @@ pub(crate) fn recipe(folder: &Folder, port: u16, options: &FpmOptions) -> Result
                 .env("PHP_INI_SCAN_DIR", &scan);
             command
         }),
-        // The master opens its socket before it forks workers; connections wait in the queue until one is there.
-        probe: Box::new(move || endpoint.connect().map(drop).map_err(|error| error.to_string())),
+        probe: Box::new(move || ping(&endpoint)),
         log,
     })
 }
@@ -131,6 +133,7 @@ fn config(folder: &Folder, port: u16, options: &FpmOptions, user: Option<&str>) 
         "[www]".into(),
         format!("listen = 127.0.0.1:{port}"),
         "pm = static".into(),
+        format!("ping.path = {PING}"),
         format!("pm.max_children = {}", options.workers),
         "catch_workers_output = yes".into(),
         "decorate_workers_output = no".into(),
@@ -148,8 +151,28 @@ fn config(folder: &Folder, port: u16, options: &FpmOptions, user: Option<&str>) 
     lines.join("\n") + "\n"
 }
 
-/// Gives a folder to the user that workers run as.
-fn give(path: &std::path::Path, user: &str) -> Result<()> {
+/// Asks a worker for a sign of life, over FastCGI: the master opens its socket long before a worker serves it.
+fn ping(endpoint: &Endpoint) -> std::result::Result<(), String> {
+    let record = |kind: u8, content: &[u8]| {
+        let length = (content.len() as u16).to_be_bytes();
+        [&[1, kind, 0, 1, length[0], length[1], 0, 0], content].concat()
+    };
+    let parameters: Vec<u8> = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", PING), ("SCRIPT_FILENAME", PING)]
+        .iter()
+        .flat_map(|(name, value)| [&[name.len() as u8, value.len() as u8], name.as_bytes(), value.as_bytes()].concat())
+        .collect();
+    // FastCGI 1.0, section 8: begin (role responder), parameters and their end, an empty input.
+    let request =
+        [record(1, &[0, 1, 0, 0, 0, 0, 0, 0]), record(4, &parameters), record(4, &[]), record(5, &[])].concat();
+    let reply = endpoint.ask(&request).map_err(|error| error.to_string())?;
+    match reply.windows(4).any(|bytes| bytes == b"pong") {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&reply).into_owned()),
+    }
+}
+
+/// Gives a file or folder to the user that workers run as.
+pub(crate) fn give(path: &Path, user: &str) -> Result<()> {
     let passwd = std::fs::read_to_string("/etc/passwd").attempt(|| "read /etc/passwd".into())?;
     let ids = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -29,6 +29,7 @@ mod proxy;
 mod redis;
 mod service;
 mod site;
+pub mod up;
 
 pub use endpoint::{Endpoint, Stream};
 pub use error::{Error, Result};

@@ -15,8 +15,8 @@ use crate::service::Recipe;
 use crate::{Endpoint, Folder, Service};
 
 /// The only account; it may do everything.
-const USER: &str = "cloakroom";
-const PASSWORD: &str = "t3stbed-password";
+pub(crate) const USER: &str = "cloakroom";
+pub(crate) const PASSWORD: &str = "t3stbed-password";
 /// Part of the template's name: raise it when the template changes.
 const TEMPLATE: u32 = 1;
 
@@ -87,7 +87,7 @@ impl Mariadb {
 
     /// Runs statements in a database with the command-line client; rows come as lines, columns between tabs.
     pub fn sql(&self, database: &str, statements: &str) -> Result<String> {
-        sql(&self.socket(), database, statements)
+        sql(&self.socket(), PASSWORD, database, statements)
     }
 
     /// Everything in a database as SQL text, binary columns in hexadecimal.
@@ -113,7 +113,7 @@ impl Deref for Mariadb {
 }
 
 /// Runs statements over a unix socket with the command-line client.
-pub(crate) fn sql(socket: &Path, database: &str, statements: &str) -> Result<String> {
+pub(crate) fn sql(socket: &Path, password: &str, database: &str, statements: &str) -> Result<String> {
     let mut command = Command::new(find_program("mariadb")?);
     command
         .arg("--no-defaults")
@@ -121,7 +121,7 @@ pub(crate) fn sql(socket: &Path, database: &str, statements: &str) -> Result<Str
         .arg(format!("--user={USER}"))
         .args(["--batch", "--skip-column-names", "--execute", statements, database])
         // The command line is seen by every user of the host.
-        .env("MYSQL_PWD", PASSWORD);
+        .env("MYSQL_PWD", password);
     run(command)
 }
 

@@ -6,16 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Attempt, Result};
-use crate::folder::{find_program, web_user};
+use crate::folder::{find_program, is_root, web_user};
 use crate::ports::{PortLease, retry_on_collision};
 use crate::service::Recipe;
 use crate::{Endpoint, Folder, Service};
+
+/// An address that answers without PHP and without a line in the log.
+const READY: &str = "/.testbed-ready";
 
 /// How nginx is set up.
 #[derive(Debug, Clone, Default)]
 pub struct NginxOptions {
     /// Ask the next server when one fails before it answered, as an operator would set it.
     pub fail_over: bool,
+    /// Whom its worker runs as when we are root; `None` is the distribution's web user.
+    pub user: Option<String>,
     /// Further lines inside `http { }`.
     pub http: String,
     /// Further lines inside the location that runs PHP.
@@ -102,13 +107,26 @@ pub(crate) fn recipe(
                 .arg(&startup_log);
             command
         }),
-        probe: Box::new(move || endpoint.connect().map(drop).map_err(|error| error.to_string())),
+        probe: Box::new(move || {
+            let request = format!("GET {READY} HTTP/1.0\r\n\r\n");
+            let reply = endpoint.ask(request.as_bytes()).map_err(|error| error.to_string())?;
+            match reply.starts_with(b"HTTP/1.1 204") {
+                true => Ok(()),
+                false => Err(String::from_utf8_lossy(&reply).into_owned()),
+            }
+        }),
         log,
     })
 }
 
 fn config(folder: &Folder, port: u16, root: &Path, servers: &[Endpoint], options: &NginxOptions) -> String {
-    let user = web_user().map(|user| format!("user {user};")).unwrap_or_default();
+    let user = options
+        .user
+        .as_deref()
+        .or(web_user())
+        .filter(|_| is_root())
+        .map(|user| format!("user {user};"))
+        .unwrap_or_default();
     let path = |name: &str| folder.join(name).display().to_string();
     // A server that failed once must not be left out for ten seconds: round robin stays what the test expects.
     let servers: String = servers
@@ -154,6 +172,7 @@ http {{
     root {root};
     index index.php index.html;
     absolute_redirect off;
+    location = {READY} {{ access_log off; return 204; }}
     location / {{ try_files $uri $uri/ /index.php$is_args$args; }}
     location ~ /\.(?!well-known) {{ deny all; }}
     location ~ \.php(/|$) {{

@@ -1,5 +1,7 @@
 //! PHP as the distribution installs it: which version, which settings on top of its unmodified php.ini, and one-off scripts.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -60,10 +62,18 @@ impl PhpSettings {
     pub fn write_to(&self, folder: &Path) -> Result<String> {
         std::fs::create_dir_all(folder).attempt(|| format!("make {}", folder.display()))?;
         let file = folder.join("99-testbed.ini");
-        std::fs::write(&file, self.to_ini()).attempt(|| format!("write {}", file.display()))?;
+        write_private(&file, &self.to_ini())?;
         // An empty first element stands for the compiled-in folder.
         Ok(format!(":{}", folder.display()))
     }
+}
+
+/// Writes a file that only its owner may read: settings hold passwords.
+pub(crate) fn write_private(file: &Path, content: &str) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(true).write(true).mode(0o600);
+    let mut open = options.open(file).attempt(|| format!("open {}", file.display()))?;
+    open.write_all(content.as_bytes()).attempt(|| format!("write {}", file.display()))
 }
 
 /// An ini value in double quotes; PHP expands `${…}` there and takes `\"` and `\\` for what they stand for.

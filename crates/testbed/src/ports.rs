@@ -14,7 +14,7 @@ use crate::error::{Attempt, Error, Result};
 #[derive(Debug)]
 pub struct PortLease {
     port: u16,
-    _lock: Option<File>,
+    _lock: File,
 }
 
 impl PortLease {
@@ -36,15 +36,10 @@ impl PortLease {
                 continue;
             };
             if lock.try_lock().is_ok() && is_free(port) {
-                return Ok(Self { port, _lock: Some(lock) });
+                return Ok(Self { port, _lock: lock });
             }
         }
         Err(Error::Other("no free loopback port was found".into()))
-    }
-
-    /// Names a port that is wanted for itself; nothing is checked or locked.
-    pub(crate) fn fixed(port: u16) -> Self {
-        Self { port, _lock: None }
     }
 
     /// The port's number.

@@ -32,16 +32,19 @@ pub(crate) struct Recipe {
 impl Recipe {
     /// The command with its output appended to the log.
     pub(crate) fn command(&self) -> Result<Command> {
-        let log = || {
-            OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&self.log)
-                .attempt(|| format!("open the log {}", self.log.display()))
-        };
         let mut command = (self.command)();
-        command.stdin(Stdio::null()).stdout(log()?).stderr(log()?);
+        self.redirect(&mut command)?;
         Ok(command)
+    }
+
+    /// Appends what a command prints to the log.
+    pub(crate) fn redirect(&self, command: &mut Command) -> Result<()> {
+        let log = || {
+            let file = OpenOptions::new().create(true).append(true).open(&self.log);
+            file.attempt(|| format!("open the log {}", self.log.display()))
+        };
+        command.stdin(Stdio::null()).stdout(log()?).stderr(log()?);
+        Ok(())
     }
 
     /// Waits until the server answers; `ended` tells whether it has given up.

@@ -1,5 +1,6 @@
 //! Each thing a proxy can do, in front of a real Redis.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! Each starter against the real server: it answers, it can be hurt and repaired, and nothing of it stays.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::io::{Read, Write};
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Two application servers behind nginx, seen through a visitor's browser.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use cloakroom_testbed::{PhpSettings, Site};
 

@@ -29,8 +29,11 @@ pub(super) enum Fate {
     LoseRequest,
 }
 
+/// Judges the bytes of a request.
+pub(super) type Condition = Box<dyn Fn(&[u8]) -> bool + Send>;
+
 pub(super) struct Trap {
-    pub(super) matches: Box<dyn Fn(&[u8]) -> bool + Send>,
+    pub(super) matches: Condition,
     pub(super) fate: Fate,
 }
 
