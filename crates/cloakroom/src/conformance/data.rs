@@ -18,6 +18,11 @@ impl Dice {
         Self(seed)
     }
 
+    /// For what only has to differ from run to run.
+    pub(crate) fn quiet() -> Self {
+        Self(getrandom::u64().expect("the system has randomness"))
+    }
+
     /// The next number (splitmix64: every number of 64 bits comes up).
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -36,6 +36,7 @@
 mod data;
 pub mod faults;
 mod hand;
+pub mod history;
 pub mod suite;
 
 use std::future::Future;

@@ -5,6 +5,7 @@ mod expiry;
 mod leases;
 mod listing;
 mod owners;
+mod races;
 mod records;
 mod reports;
 mod verbs;
@@ -13,6 +14,7 @@ pub use expiry::*;
 pub use leases::*;
 pub use listing::*;
 pub use owners::*;
+pub use races::*;
 pub use records::*;
 pub use reports::*;
 pub use verbs::*;
@@ -71,6 +73,13 @@ macro_rules! __promises {
             labels_and_samples_are_any_text
             no_count_is_lost_in_a_crowd
             reports_are_bounded
+            no_increment_is_lost
+            a_handle_serves_many_tasks_at_once
+            of_racing_creates_one_succeeds
+            nothing_lives_after_an_end
+            every_history_has_an_order
+            an_owner_is_ended_in_the_midst_of_writes
+            a_sweep_beside_writes_takes_nothing_alive
         }
     };
 }
