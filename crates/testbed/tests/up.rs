@@ -56,8 +56,12 @@ impl Drop for Up {
     }
 }
 
-fn kill9(pid: i32) {
-    assert!(Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status().unwrap().success());
+/// Sends a signal to one process; after SIGKILL, waits until it is gone.
+fn signal(pid: i32, name: &str) {
+    assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
+    if name == "KILL" {
+        wait_until("it is gone", Duration::from_secs(10), || Identity::of(pid).is_none()).unwrap();
+    }
 }
 
 fn action(visitor: &Browser, query: &str) -> String {
@@ -88,8 +92,8 @@ fn two_servers_with_files_split_a_cart_and_a_second_up_repairs_what_is_down() {
     let (nginx, master) = (up.pid("nginx"), up.pid("php-fpm-a"));
     let orphans = workers_of(master);
     assert!(!orphans.is_empty());
-    kill9(master);
-    kill9(up.pid("mariadb"));
+    signal(master, "KILL");
+    signal(up.pid("mariadb"), "KILL");
     let repaired = up.up(&["--handler", "files"]);
     assert!(repaired.contains("mariadb: started") && repaired.contains("php-fpm-a: started"), "{repaired}");
     assert!(!repaired.contains("php-fpm-b") && !repaired.contains("nginx: "), "{repaired}");
@@ -99,9 +103,7 @@ fn two_servers_with_files_split_a_cart_and_a_second_up_repairs_what_is_down() {
 
     // A frozen server is as good as a dead one.
     let frozen = up.pid("php-fpm-b");
-    for pid in group_members(frozen) {
-        assert!(Command::new("kill").args(["-s", "STOP", &pid.to_string()]).status().unwrap().success());
-    }
+    group_members(frozen).into_iter().for_each(|pid| signal(pid, "STOP"));
     let thawed = up.up(&["--handler", "files"]);
     assert!(thawed.contains("php-fpm-b: started again"), "{thawed}");
 
@@ -120,7 +122,10 @@ fn the_forms_of_the_page_work_and_refuse_a_foreign_one() {
     up.up(&["--handler", "files"]);
     // One server is enough here, since files on two would split the cart.
     let visitor = up.visitor();
-    kill9(up.pid("php-fpm-b"));
+    // The master goes first, or it would replace the workers.
+    let (master, workers) = (up.pid("php-fpm-b"), workers_of(up.pid("php-fpm-b")));
+    signal(master, "KILL");
+    workers.into_iter().for_each(|pid| signal(pid, "KILL"));
     let answered_by_a = || visitor.get("/").is_ok_and(|page| page.body.contains("Server <strong>A</strong>"));
     wait_until("A answers", Duration::from_secs(20), answered_by_a).unwrap();
 

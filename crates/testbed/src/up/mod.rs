@@ -143,7 +143,13 @@ struct Up {
 
 impl Up {
     fn port(&self, places: &mut Places, name: &str, daemon: &str, usual: u16) -> Result<u16> {
-        places.port(name, usual, Daemon::named(&self.run, daemon).pid().is_some())
+        let daemon = Daemon::named(&self.run, daemon);
+        let running = daemon.pid().is_some();
+        if !running {
+            // Workers of a dead master would hold its port.
+            daemon.stop();
+        }
+        places.port(name, usual, running)
     }
 
     fn ensure(&mut self, name: &str, recipe: &crate::service::Recipe, files: &[PathBuf]) -> Result<Action> {
