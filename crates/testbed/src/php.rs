@@ -140,6 +140,7 @@ mod tests {
 
     #[test]
     fn settings_reach_php_as_they_were_given() {
+        crate::needs!("php");
         let values =
             ["mysql://u:p$w;d&x@127.0.0.1/db?a=b", "with \"quotes\"", "back\\slash", "${HOME}", "a|b^c~d!e(f)"];
         for value in values {
@@ -153,6 +154,7 @@ mod tests {
 
     #[test]
     fn the_distributions_own_settings_stay_in_force() {
+        crate::needs!("php");
         let folder = Folder::new("php").unwrap();
         let mut command = cli(&PhpSettings::new(), &folder.join("conf.d")).unwrap();
         command.args(["-r", "echo php_ini_loaded_file(), php_ini_scanned_files();"]);

@@ -5,7 +5,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use cloakroom_testbed::{Direction, Endpoint, Mariadb, Proxy, Redis, Stream, wait_until};
+use cloakroom_testbed::{Direction, Endpoint, Mariadb, Proxy, Redis, Stream, needs, wait_until};
 
 fn connect(endpoint: &Endpoint) -> Stream {
     let stream = endpoint.connect().unwrap();
@@ -33,6 +33,7 @@ fn start() -> (Redis, Proxy, Stream) {
 
 #[test]
 fn round_trips_are_counted_one_per_request() {
+    needs!("redis-server");
     let (_redis, proxy, stream) = start();
     assert_eq!(proxy.round_trips(), 0);
     for count in 1..=5 {
@@ -48,6 +49,7 @@ fn round_trips_are_counted_one_per_request() {
 
 #[test]
 fn a_greeting_nobody_asked_for_is_no_round_trip() {
+    needs!("mariadbd");
     let mariadb = Mariadb::start().unwrap();
     let proxy = Proxy::start(mariadb.endpoint()).unwrap();
     let stream = connect(&proxy.endpoint());
@@ -57,6 +59,7 @@ fn a_greeting_nobody_asked_for_is_no_round_trip() {
 
 #[test]
 fn each_direction_is_delayed_by_itself() {
+    needs!("redis-server");
     let (_redis, proxy, stream) = start();
     let timed = || {
         let begin = Instant::now();
@@ -73,6 +76,7 @@ fn each_direction_is_delayed_by_itself() {
 
 #[test]
 fn a_stalled_reply_comes_when_the_proxy_heals() {
+    needs!("redis-server");
     let (redis, proxy, mut stream) = start();
     proxy.stall(Direction::ToClient);
     stream.write_all(b"SET a 1\r\n").unwrap();
@@ -89,6 +93,7 @@ fn a_stalled_reply_comes_when_the_proxy_heals() {
 
 #[test]
 fn a_stalled_request_does_not_reach_the_server() {
+    needs!("redis-server");
     let (redis, proxy, mut stream) = start();
     proxy.stall(Direction::ToServer);
     stream.write_all(b"SET a 1\r\n").unwrap();
@@ -99,6 +104,7 @@ fn a_stalled_request_does_not_reach_the_server() {
 
 #[test]
 fn a_swallowed_reply_means_the_server_has_applied_the_request() {
+    needs!("redis-server");
     let (redis, proxy, stream) = start();
     proxy.swallow_reply_where(|request| request.starts_with(b"SET"));
     assert_eq!(ask(&stream, "PING").unwrap(), "+PONG\r\n");
@@ -111,6 +117,7 @@ fn a_swallowed_reply_means_the_server_has_applied_the_request() {
 
 #[test]
 fn a_lost_request_never_reaches_the_server() {
+    needs!("redis-server");
     let (redis, proxy, stream) = start();
     proxy.lose_request_where(|request| request.starts_with(b"SET"));
     assert_eq!(ask(&stream, "SET a 1").unwrap(), "");
@@ -119,6 +126,7 @@ fn a_lost_request_never_reaches_the_server() {
 
 #[test]
 fn a_condition_sees_a_request_that_comes_in_pieces() {
+    needs!("redis-server");
     let (redis, proxy, mut stream) = start();
     proxy.swallow_reply_where(|request| request.windows(7).any(|bytes| bytes == b"SET a 1"));
     stream.write_all(b"SET").unwrap();
@@ -130,6 +138,7 @@ fn a_condition_sees_a_request_that_comes_in_pieces() {
 
 #[test]
 fn a_reply_is_cut_at_the_very_byte() {
+    needs!("redis-server");
     let (_redis, proxy, mut stream) = start();
     proxy.cut_after(Direction::ToClient, 10);
     assert_eq!(ask(&stream, "PING").unwrap(), "+PONG\r\n");
@@ -141,6 +150,7 @@ fn a_reply_is_cut_at_the_very_byte() {
 
 #[test]
 fn a_request_is_cut_at_the_very_byte() {
+    needs!("redis-server");
     let (redis, proxy, stream) = start();
     // All of the first command, and the second without its end.
     proxy.cut_after(Direction::ToServer, 16);
@@ -154,6 +164,7 @@ fn a_request_is_cut_at_the_very_byte() {
 
 #[test]
 fn a_cut_is_an_orderly_end_and_a_reset_is_none() {
+    needs!("redis-server");
     let (_redis, proxy, stream) = start();
     assert_eq!(ask(&stream, "PING").unwrap(), "+PONG\r\n");
     proxy.cut();
@@ -172,6 +183,7 @@ fn a_cut_is_an_orderly_end_and_a_reset_is_none() {
 
 #[test]
 fn a_refusing_proxy_keeps_open_connections_only() {
+    needs!("redis-server");
     let (_redis, proxy, stream) = start();
     assert_eq!(ask(&stream, "PING").unwrap(), "+PONG\r\n");
     proxy.refuse();
@@ -183,6 +195,7 @@ fn a_refusing_proxy_keeps_open_connections_only() {
 
 #[test]
 fn a_unix_socket_can_stand_on_either_side() {
+    needs!("redis-server");
     let redis = Redis::start().unwrap();
     let inner = Proxy::start_unix(Endpoint::Unix(redis.socket())).unwrap();
     let outer = Proxy::start(inner.endpoint()).unwrap();
@@ -196,6 +209,7 @@ fn a_unix_socket_can_stand_on_either_side() {
 
 #[test]
 fn the_server_behind_may_come_and_go() {
+    needs!("redis-server");
     let (redis, proxy, stream) = start();
     assert_eq!(ask(&stream, "PING").unwrap(), "+PONG\r\n");
     redis.kill9();

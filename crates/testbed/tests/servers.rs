@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use cloakroom_testbed::{
-    Endpoint, Folder, Fpm, FpmOptions, Mariadb, Memcached, Nginx, PhpSettings, Redis, group_members, wait_until,
+    Endpoint, Folder, Fpm, FpmOptions, Mariadb, Memcached, Nginx, PhpSettings, Redis, group_members, needs, wait_until,
 };
 
 fn ask(endpoint: &Endpoint, request: &[u8]) -> std::io::Result<String> {
@@ -20,6 +20,7 @@ fn ask(endpoint: &Endpoint, request: &[u8]) -> std::io::Result<String> {
 
 #[test]
 fn a_durable_redis_keeps_what_it_acknowledged_over_kill_9() {
+    needs!("redis-server");
     let redis = Redis::start_durable().unwrap();
     assert_eq!(redis.command(&["SET", "cart", "three apples"]).unwrap(), "+OK\r\n");
     let before = redis.pid();
@@ -32,6 +33,7 @@ fn a_durable_redis_keeps_what_it_acknowledged_over_kill_9() {
 
 #[test]
 fn a_frozen_redis_answers_nobody_until_it_is_thawed() {
+    needs!("redis-server");
     let redis = Redis::start().unwrap();
     redis.freeze();
     assert!(ask(&redis.endpoint(), b"PING\r\n").is_err());
@@ -42,6 +44,7 @@ fn a_frozen_redis_answers_nobody_until_it_is_thawed() {
 
 #[test]
 fn a_restarted_redis_is_found_at_the_same_address() {
+    needs!("redis-server");
     let redis = Redis::start_durable().unwrap();
     let address = redis.endpoint();
     redis.command(&["SET", "cart", "1"]).unwrap();
@@ -52,6 +55,7 @@ fn a_restarted_redis_is_found_at_the_same_address() {
 
 #[test]
 fn memcached_stores_and_forgets_over_a_restart() {
+    needs!("memcached");
     let memcached = Memcached::start().unwrap();
     let set = ask(&memcached.endpoint(), b"set a 0 0 1\r\nx\r\n").unwrap();
     assert_eq!(set, "STORED\r\n");
@@ -62,6 +66,7 @@ fn memcached_stores_and_forgets_over_a_restart() {
 
 #[test]
 fn mariadb_keeps_what_it_acknowledged_over_kill_9() {
+    needs!("mariadbd");
     let mariadb = Mariadb::start().unwrap();
     let rows = "CREATE TABLE cart (item INT) ENGINE=InnoDB; INSERT INTO cart VALUES (1), (2)";
     mariadb.sql("cloakroom", rows).unwrap();
@@ -74,6 +79,7 @@ fn mariadb_keeps_what_it_acknowledged_over_kill_9() {
 
 #[test]
 fn two_mariadbs_share_nothing() {
+    needs!("mariadbd");
     let (one, other) = (Mariadb::start().unwrap(), Mariadb::start().unwrap());
     let url = one.create_database("shop").unwrap();
     assert!(url.ends_with(&format!(":{}/shop", one.port())), "{url}");
@@ -83,6 +89,7 @@ fn two_mariadbs_share_nothing() {
 
 #[test]
 fn a_server_that_can_not_start_says_why() {
+    needs!("mariadbd", "redis-server");
     let error = Mariadb::start_with(&["--no-such-option"]).unwrap_err().to_string();
     assert!(error.contains("no-such-option"), "{error}");
     let error = Redis::start_with(&[("no-such-option", "1")]).unwrap_err().to_string();
@@ -91,6 +98,7 @@ fn a_server_that_can_not_start_says_why() {
 
 #[test]
 fn a_dropped_server_leaves_no_process_and_no_folder() {
+    needs!("redis-server");
     let redis = Redis::start().unwrap();
     let (pid, socket) = (redis.pid().unwrap(), redis.socket());
     drop(redis);
@@ -100,6 +108,7 @@ fn a_dropped_server_leaves_no_process_and_no_folder() {
 
 #[test]
 fn a_server_ends_although_its_test_panics() {
+    needs!("redis-server");
     let (send, receive) = std::sync::mpsc::channel();
     let test = std::thread::spawn(move || {
         let redis = Redis::start().unwrap();
@@ -137,6 +146,7 @@ fn get(nginx: &Nginx) -> String {
 
 #[test]
 fn nginx_sends_every_other_request_to_the_other_server() {
+    needs!("php-fpm", "nginx");
     let (_root, _a, _b, nginx) = two_servers();
     let names: String = (0..6).map(|_| get(&nginx).chars().next().unwrap()).collect();
     assert!(names == "ABABAB" || names == "BABABA", "{names}");
@@ -146,6 +156,7 @@ fn nginx_sends_every_other_request_to_the_other_server() {
 
 #[test]
 fn a_killed_worker_is_replaced_and_a_killed_master_can_be_started_again() {
+    needs!("php-fpm", "nginx");
     let (_root, a, _b, nginx) = two_servers();
     wait_until("both workers run", Duration::from_secs(10), || a.workers().len() == 2).unwrap();
     let killed = a.kill9_worker().unwrap();
@@ -166,6 +177,7 @@ fn a_killed_worker_is_replaced_and_a_killed_master_can_be_started_again() {
 
 #[test]
 fn phps_own_log_is_apart_from_the_masters() {
+    needs!("php-fpm", "nginx");
     let root = Folder::new("root").unwrap();
     root.write("index.php", "<?php error_log('one clear line'); echo 'A ';").unwrap();
     let fpm = Fpm::start(PhpSettings::new()).unwrap();

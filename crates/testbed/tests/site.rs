@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
-use cloakroom_testbed::{PhpSettings, Site};
+use cloakroom_testbed::{PhpSettings, Site, needs};
 
 const CART: &str = r#"<?php
 session_start();
@@ -17,6 +17,7 @@ echo $_SERVER['CLOAKROOM_SERVER'], ':', implode(',', $_SESSION['cart'] ?? []);
 /// The trouble that Cloakroom ends, and the proof that the two servers of a site are apart.
 #[test]
 fn with_files_on_two_servers_a_cart_falls_apart() {
+    needs!("php-fpm", "nginx");
     let site = Site::start(PhpSettings::new().set("session.save_handler", "files")).unwrap();
     site.write("index.php", CART).unwrap();
     let visitor = site.browser();
@@ -33,6 +34,7 @@ fn with_files_on_two_servers_a_cart_falls_apart() {
 
 #[test]
 fn clones_of_a_browser_are_one_visitor_and_a_copy_is_another() {
+    needs!("php-fpm", "nginx");
     let site = Site::start(PhpSettings::new()).unwrap();
     site.write("index.php", "<?php setcookie('seen', (string) (1 + (int) ($_COOKIE['seen'] ?? 0))); echo 'ok';")
         .unwrap();

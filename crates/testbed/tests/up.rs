@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use cloakroom_testbed::{Browser, Folder, Identity, PortLease, group_members, wait_until, workers_of};
+use cloakroom_testbed::{Browser, Folder, Identity, PortLease, group_members, needs, wait_until, workers_of};
 
 /// Everything that `up` starts, ended on drop.
 struct Up {
@@ -72,6 +72,7 @@ fn action(visitor: &Browser, query: &str) -> String {
 
 #[test]
 fn two_servers_with_files_split_a_cart_and_a_second_up_repairs_what_is_down() {
+    needs!("mariadbd", "php-fpm", "nginx", "wordpress");
     let up = Up::new();
     let first = up.up(&["--handler", "files"]);
     assert!(first.contains("mariadb: started") && first.contains("nginx: started"), "{first}");
@@ -118,6 +119,7 @@ fn two_servers_with_files_split_a_cart_and_a_second_up_repairs_what_is_down() {
 
 #[test]
 fn the_forms_of_the_page_work_and_refuse_a_foreign_one() {
+    needs!("mariadbd", "php-fpm", "nginx", "wordpress");
     let up = Up::new();
     up.up(&["--handler", "files"]);
     // One server is enough here, since files on two would split the cart.
@@ -161,10 +163,49 @@ fn a_recycled_process_number_is_never_killed() {
 
 #[test]
 fn a_port_that_is_taken_is_passed_by() {
+    needs!("mariadbd", "php-fpm", "nginx", "wordpress");
     let up = Up::new();
     let taken = std::net::TcpListener::bind(("127.0.0.1", up.ports[0].1.number())).unwrap();
     let text = up.up(&["--handler", "files"]);
     assert!(!text.contains(&format!(":{}/", taken.local_addr().unwrap().port())), "{text}");
     let address = text.split("A and B:").nth(1).unwrap().split_whitespace().next().unwrap();
     assert_eq!(Browser::new(address).get("/").unwrap().status, 200);
+}
+
+/// The main job: one visitor, two servers, 50 clicks, and the cart is complete; on each store, one after the other.
+#[test]
+fn fifty_clicks_keep_the_cart_on_every_store() {
+    needs!("mariadbd", "redis-server", "php-fpm", "nginx", "wordpress", "extension");
+    let up = Up::new();
+    for store in ["sqlite", "mysql", "redis", "sqlite"] {
+        let text = up.up(&["--store", store]);
+        assert!(!text.contains("mysql://cloakroom:") || text.contains("mysql://cloakroom:***@"), "{text}");
+        let visitor = up.visitor();
+        let (mut servers, mut cookies) = (std::collections::BTreeSet::new(), 0);
+        for click in 1..=50 {
+            let reply = visitor.get(&format!("/?cloakroom_demo=add&item={click}")).unwrap();
+            assert!(reply.body.contains(&format!("\"count\":{click},")), "{store}, click {click}: {}", reply.body);
+            servers.insert(reply.body.split('"').nth(3).unwrap().to_string());
+            cookies += reply.set_cookies().iter().filter(|line| line.starts_with("PHPSESSID=")).count();
+        }
+        assert_eq!(servers.into_iter().collect::<String>(), "AB", "{store}");
+        assert_eq!(cookies, 1, "{store}: the session's cookie was set more than once");
+        let again = up.up(&["--store", store]);
+        assert!(!again.contains("started"), "{again}");
+    }
+}
+
+/// Restarts of everything but the machine do not cost a visitor their cart.
+#[test]
+fn a_cart_outlives_down_and_up_on_every_store() {
+    needs!("mariadbd", "redis-server", "php-fpm", "nginx", "wordpress", "extension");
+    for store in ["sqlite", "mysql", "redis"] {
+        let up = Up::new();
+        up.up(&["--store", store]);
+        let visitor = up.visitor();
+        action(&visitor, "add&item=7");
+        assert!(up.run(&["down"]).0);
+        up.up(&["--store", store]);
+        assert!(action(&visitor, "show").contains(r#""cart":{"7":1}"#), "{store}");
+    }
 }
