@@ -77,11 +77,13 @@ impl Session {
             return Ok(self.over_with(engine, Dropped::Expired));
         }
         let (expected, head) = (head.version, head.as_ref().clone());
-        let record = self.next_record(engine, head, mine.payload, mine.format, mine.commit, now)?;
+        let merged = self.with_stored(engine, mine)?;
+        let (payload, format) = merged.as_ref().map_or((mine.payload, mine.format), |m| (&m.payload, m.format));
+        let record = self.next_record(engine, head, payload, format, mine.commit, now)?;
         let result = engine.store.swap(budget, &self.key, expected, &record, self.seen).await;
         match engine.breaker.note(result) {
             Ok(Swapped::Done) => {
-                self.written(record, mine.payload);
+                self.written(record, mine, merged);
                 Ok(Committed::Written)
             }
             Ok(Swapped::OwnerEnded) => Ok(self.over_with(engine, Dropped::OwnerEnded)),
@@ -99,7 +101,7 @@ impl Session {
         let result = engine.store.create(budget, &self.key, &record, self.seen).await;
         match engine.breaker.note(result) {
             Ok(Created::Done) => {
-                self.written(record, mine.payload);
+                self.written(record, mine, None);
                 Ok(Committed::Written)
             }
             Ok(Created::OwnerEnded) => Ok(self.over_with(engine, Dropped::OwnerEnded)),
@@ -163,7 +165,7 @@ impl Session {
                 continue;
             };
             if record.about.commits.contains(mine.commit) {
-                return Ok(self.applied_before(record, mine));
+                return Ok(self.applied_before(engine, record, mine, now));
             }
             if unknown.is_some() && record.about.commits.may_have_lost(&known) {
                 return Err(EngineError::OutcomeUnknown(unknown));
@@ -182,13 +184,22 @@ impl Session {
     }
 
     /// The reply had been lost, the commit had not.
-    fn applied_before(&mut self, record: Record, mine: &Mine<'_>) -> Committed {
-        if record.state.is_live() {
-            self.written(record, mine.payload);
-        } else {
-            self.payload_is(mine.payload, mine.format);
+    fn applied_before(&mut self, engine: &Engine, record: Record, mine: &Mine<'_>, now: Time) -> Committed {
+        let stored = engine.opened(self.ticket.secret(), &self.key, &record, now);
+        match stored {
+            Some(payload) if record.state.is_live() => {
+                let stored = Merged { payload, format: record.format, conflicts: Vec::new() };
+                self.written(record, mine, Some(stored));
+            }
+            _ => self.payload_is(mine.payload, mine.format),
         }
         Committed::Written
+    }
+
+    /// What is to be written where the store holds more than our base: that, with our changes.
+    fn with_stored(&self, engine: &Engine, mine: &Mine<'_>) -> Result<Option<Merged>, EngineError> {
+        let Some((format, payload)) = &self.stored else { return Ok(None) };
+        self.merged(engine, mine, payload, *format, Prefer::Mine).map(Some)
     }
 
     /// Merges into the live record that somebody else has written.
@@ -205,7 +216,11 @@ impl Session {
         };
         let i_changed_owner = self.owner != self.base_owner;
         let they_changed_owner = record.owner != self.base_owner;
-        let prefer = if they_changed_owner && !i_changed_owner { Prefer::Theirs } else { Prefer::Mine };
+        let prefer = match (i_changed_owner, they_changed_owner) {
+            (true, _) => Prefer::Mine,
+            (false, true) => Prefer::Theirs,
+            (false, false) => Prefer::Later,
+        };
         let merged = self.merged(engine, mine, &theirs, record.format, prefer)?;
         if !i_changed_owner {
             self.owner.clone_from(&record.owner);
@@ -213,8 +228,9 @@ impl Session {
         if merged.payload == theirs && self.owner == record.owner {
             // Everything of ours is there already.
             self.base_owner.clone_from(&record.owner);
-            self.written(record, mine.payload);
-            return Ok(Tried::Done(Committed::Merged { conflicts: merged.conflicts }));
+            let conflicts = merged.conflicts.clone();
+            self.written(record, mine, Some(merged));
+            return Ok(Tried::Done(Committed::Merged { conflicts }));
         }
         let expected = record.version;
         let next = self.next_record(engine, record, &merged.payload, merged.format, mine.commit, now)?;
@@ -222,9 +238,9 @@ impl Session {
         Ok(match engine.breaker.note(result) {
             Ok(Swapped::Done) => {
                 self.count_conflicts(engine, now, &merged.conflicts);
-                // The base of this request's next commit is what *it* has, so that the next merge sees only new changes.
-                self.written(next, mine.payload);
-                Tried::Done(Committed::Merged { conflicts: merged.conflicts })
+                let conflicts = merged.conflicts.clone();
+                self.written(next, mine, Some(merged));
+                Tried::Done(Committed::Merged { conflicts })
             }
             Ok(Swapped::OwnerEnded) => Tried::Done(self.over_with(engine, Dropped::OwnerEnded)),
             Ok(Swapped::Stale) => Tried::Lost,
@@ -310,7 +326,7 @@ impl Session {
         let result = engine.store.create(budget, &self.key, &record, self.seen).await;
         Ok(match engine.breaker.note(result) {
             Ok(Created::Done) => {
-                self.written(record, mine.payload);
+                self.written(record, mine, None);
                 Tried::Done(Committed::Written)
             }
             Ok(Created::OwnerEnded) => Tried::Done(self.over_with(engine, Dropped::OwnerEnded)),
@@ -422,20 +438,25 @@ impl Session {
         Ok(())
     }
 
-    /// What was written is the new base.
-    pub(crate) fn written(&mut self, mut record: Record, payload: &[u8]) {
+    /// What this request has is the new base, so that its next commit sees only new changes; what the store holds beyond
+    /// that is remembered.
+    fn written(&mut self, record: Record, mine: &Mine<'_>, stored: Option<Merged>) {
+        self.held_is(record);
+        self.payload_is(mine.payload, mine.format);
+        self.stored = stored.filter(|m| m.payload != mine.payload).map(|m| (m.format, m.payload));
+    }
+
+    pub(crate) fn held_is(&mut self, mut record: Record) {
         record.envelope = Vec::new();
-        self.format = record.format;
         self.base_owner.clone_from(&record.owner);
-        self.base.clear();
-        self.base.extend_from_slice(payload);
         self.held = Held::Live(Box::new(record));
     }
 
-    fn payload_is(&mut self, payload: &[u8], format: u8) {
+    pub(crate) fn payload_is(&mut self, payload: &[u8], format: u8) {
         self.format = format;
         self.base.clear();
         self.base.extend_from_slice(payload);
+        self.stored = None;
         self.base_owner.clone_from(&self.owner);
     }
 

@@ -6,7 +6,7 @@ use crate::breaker::Breaker;
 use crate::end;
 use crate::id::SessionId;
 use crate::key::{Key, Namespace};
-use crate::merge::{Merge, MergeByVariable};
+use crate::merge::{Merge, PayloadMerge};
 use crate::outcome::EngineError;
 use crate::policy::{Lifetime, Policy};
 use crate::record::{EndKind, Owner, Tombstone};
@@ -84,7 +84,7 @@ impl EngineBuilder {
         self
     }
 
-    /// How payloads are merged. Default: [`MergeByVariable`].
+    /// How payloads are merged. Default: [`PayloadMerge`].
     #[must_use]
     pub fn merge(mut self, merge: Arc<dyn Merge>) -> Self {
         self.0.merge = merge;
@@ -113,7 +113,7 @@ impl Engine {
             ring: KeyRing::default(),
             policy: Policy::default(),
             clock: Arc::new(SystemClock),
-            merge: Arc::new(MergeByVariable::default()),
+            merge: Arc::new(PayloadMerge::default()),
             holder: Holder { host: [0; 16], pid: std::process::id(), started: 0 },
             breaker: Breaker::default(),
             reporter: Reporter::default(),

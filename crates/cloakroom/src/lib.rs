@@ -41,7 +41,7 @@ pub use envelope::{EnvelopeError, Secret};
 pub use id::{BadSessionId, SessionId};
 pub use key::{BadNamespace, Key, NamedSecret, Namespace};
 pub use memory::MemoryStore;
-pub use merge::{Merge, MergeByVariable, Merged, Prefer, Version as Payload};
+pub use merge::{Merge, Merged, PayloadMerge, Prefer, Version as Payload};
 pub use open::{Absent, Opening};
 pub use outcome::{Committed, Dropped, EngineError, Rotated};
 pub use policy::{Lifetime, Policy};

@@ -1,6 +1,10 @@
 //! Where the engine hands three payloads to whoever knows their format. The engine itself never parses one.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
+
+use cloakroom_format::{Format, MergeOptions, Rules, Winner};
 
 /// A merged payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +20,9 @@ pub struct Merged {
 /// Which side wins where both changed the same thing and no rule says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefer {
-    /// The committer's: the last one wins.
+    /// The later committer's; a removal beats a change.
+    Later,
+    /// The committer's, because it rotated or changed the owner.
     Mine,
     /// The stored one's, because it rotated or changed the owner.
     Theirs,
@@ -52,26 +58,84 @@ pub trait Merge: Send + Sync + fmt::Debug {
     fn removes(&self, before: Version<'_>, after: Version<'_>) -> bool;
 }
 
-/// Merges by variable with `cloakroom_format`.
+/// Merges payloads of PHP's formats and JSON as trees, with the site's rules; what can't be taken apart is one piece.
 #[derive(Debug, Default)]
-pub struct MergeByVariable {}
+pub struct PayloadMerge {
+    rules: Rules,
+}
 
-impl Merge for MergeByVariable {
+impl PayloadMerge {
+    /// With these rules by path.
+    pub fn new(rules: Rules) -> Self {
+        Self { rules }
+    }
+}
+
+impl Merge for PayloadMerge {
     fn merge(
         &self,
-        _base: Version<'_>,
+        base: Version<'_>,
         mine: Version<'_>,
-        _theirs: Version<'_>,
-        _prefer: Prefer,
+        theirs: Version<'_>,
+        prefer: Prefer,
     ) -> Result<Merged, String> {
-        Ok(Merged { payload: mine.payload.to_vec(), format: mine.format, conflicts: vec!["*".into()] })
+        let winner = match prefer {
+            Prefer::Later => Winner::Later,
+            Prefer::Mine => Winner::Mine,
+            Prefer::Theirs => Winner::Theirs,
+        };
+        let their_format = theirs.format;
+        let options = MergeOptions { rules: Some(&self.rules), winner };
+        // Where the site changed its serializer while the session lived, all are read as what is written from now on.
+        let converted = in_format(base, mine.format).zip(in_format(theirs, mine.format));
+        let (format, base, theirs) = match &converted {
+            Some((base, theirs)) => (known(mine.format), base.as_ref(), theirs.as_ref()),
+            None => (Format::Opaque, base.payload, theirs.payload),
+        };
+        let merged = cloakroom_format::merge(format, base, mine.payload, theirs, &options).map_err(|r| {
+            let name = r.name.escape_ascii();
+            format!("{name}{}", if r.nested { ".*" } else { "" })
+        })?;
+        // Of payloads in different formats that can't be converted, one was chosen whole.
+        let chose_theirs = converted.is_none() && merged.payload != mine.payload;
+        Ok(Merged {
+            payload: merged.payload,
+            format: if chose_theirs { their_format } else { mine.format },
+            conflicts: merged.conflicts.iter().map(ToString::to_string).collect(),
+        })
     }
 
     fn is_empty(&self, payload: Version<'_>) -> bool {
-        payload.payload.is_empty() || payload.payload == b"a:0:{}"
+        cloakroom_format::is_empty(known(payload.format), payload.payload)
     }
 
     fn removes(&self, before: Version<'_>, after: Version<'_>) -> bool {
-        before.payload != after.payload
+        if before.payload == after.payload || self.is_empty(before) {
+            return false;
+        }
+        match (names(before), names(after)) {
+            (Some(before), Some(after)) => !before.is_subset(&after),
+            _ => true,
+        }
     }
+}
+
+fn known(code: u8) -> Format {
+    Format::from_code(code).unwrap_or(Format::Opaque)
+}
+
+fn in_format(version: Version<'_>, code: u8) -> Option<Cow<'_, [u8]>> {
+    if version.format == code {
+        return Some(Cow::Borrowed(version.payload));
+    }
+    let to = known(code);
+    if cloakroom_format::is_empty(known(version.format), version.payload) {
+        return Some(Cow::Borrowed(cloakroom_format::empty(to)));
+    }
+    cloakroom_format::convert(known(version.format), version.payload, to).ok().map(|c| Cow::Owned(c.payload))
+}
+
+fn names(version: Version<'_>) -> Option<HashSet<String>> {
+    let summary = cloakroom_format::summary(known(version.format), version.payload).ok()?;
+    Some(summary.iter().map(|v| format!("{:?}", v.name)).collect())
 }

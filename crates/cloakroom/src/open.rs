@@ -248,6 +248,7 @@ impl Session {
         self.owner = record.owner.clone();
         self.base_owner = record.owner.clone();
         self.base = base;
+        self.stored = None;
         self.held = Held::Live(Box::new(record));
         self.seen = now;
         self.measured(engine, now);

@@ -60,8 +60,17 @@ impl Session {
         }
         let commit = CommitId::draw()?;
         let old_key = self.key;
+        let has = Payload { format, payload };
         let mut mine = payload.to_vec();
         let mut format = format;
+        if let Some((stored_format, stored)) = self.stored.take() {
+            // Others' changes that this request does not have go along.
+            let theirs = Payload { format: stored_format, payload: &stored };
+            let base = Payload { format: self.format, payload: &self.base };
+            let merged = engine.merge.merge(base, has, theirs, Prefer::Mine).map_err(EngineError::Conflict)?;
+            (mine, format) = (merged.payload, merged.format);
+            (self.base, self.format) = (stored, stored_format);
+        }
         let mut successor: Option<(Key, Record)> = None;
         loop {
             let Held::Live(head) = &self.held else { return Ok(Rotated::Fresh) };
@@ -85,7 +94,7 @@ impl Session {
             let result = engine.store.swap(budget, &old_key, head.version, &moved, now).await;
             match engine.breaker.note(result) {
                 Ok(Swapped::Done) => {
-                    self.succeeded(engine, old_id, &head, moved.version, new_id, new_key, record, &mine, kind);
+                    self.succeeded(engine, old_id, &head, moved.version, new_id, new_key, record, (has, &mine), kind);
                     if kind == MoveKind::Bare {
                         end_with_trail_only(engine, budget, &head.about.trail, now).await?;
                     }
@@ -133,11 +142,23 @@ impl Session {
                 }
                 Some(found) if matches!(found.state, State::Moved { .. }) => {
                     if found.version == moved.version && found.about.commits.contains(commit) {
-                        self.succeeded(engine, old_id, &head, moved.version, new_id, new_key, record, &mine, kind);
+                        self.succeeded(
+                            engine,
+                            old_id,
+                            &head,
+                            moved.version,
+                            new_id,
+                            new_key,
+                            record,
+                            (has, &mine),
+                            kind,
+                        );
                         return Ok(Rotated::Moved);
                     }
                     return self
-                        .lost_rotation(engine, budget, &old_id, new_id, new_key, record, &found, &mine, format, now)
+                        .lost_rotation(
+                            engine, budget, &old_id, new_id, new_key, record, &found, has, &mine, format, now,
+                        )
                         .await;
                 }
                 Some(_) => {
@@ -155,8 +176,7 @@ impl Session {
                 None => {
                     // Evicted: the successor carries on, there is nothing to move.
                     self.renamed(engine, new_id);
-                    self.base_owner.clone_from(&record.owner);
-                    self.written(record, &mine);
+                    self.rotated_to(record, has, &mine);
                     return Ok(Rotated::Moved);
                 }
             }
@@ -175,6 +195,7 @@ impl Session {
         new_key: Key,
         record: Record,
         moved: &Record,
+        has: Payload<'_>,
         mine: &[u8],
         format: u8,
         now: Time,
@@ -195,6 +216,10 @@ impl Session {
                 )
                 .map_err(EngineError::Conflict)?;
             theirs.commit(engine, budget, &merged.payload, merged.format).await?;
+            let stored = theirs.stored();
+            let stored = (stored.format, stored.payload.to_vec());
+            theirs.payload_is(has.payload, has.format);
+            theirs.stored = Some(stored).filter(|(_, stored)| stored != has.payload);
             *self = theirs;
             return Ok(Rotated::Adopted);
         }
@@ -206,7 +231,7 @@ impl Session {
         let expected = record.version;
         let next = self.next_record(engine, record, mine, format, commit, now)?;
         match engine.breaker.note(engine.store.swap(budget, &new_key, expected, &next, now).await)? {
-            Swapped::Done => self.written(next, mine),
+            Swapped::Done => self.rotated_to(next, has, mine),
             Swapped::Stale | Swapped::OwnerEnded => {
                 self.over_with(engine, Dropped::Ended);
             }
@@ -312,7 +337,7 @@ impl Session {
         new_id: SessionId,
         new_key: Key,
         record: Record,
-        mine: &[u8],
+        (has, mine): (Payload<'_>, &[u8]),
         kind: MoveKind,
     ) {
         let before = std::mem::take(&mut self.base);
@@ -329,14 +354,22 @@ impl Session {
         debug_assert_eq!(engine.key_of(&new_id), new_key);
         self.ticket = Ticket::Id(new_id);
         self.key = new_key;
-        self.written(record, mine);
+        self.rotated_to(record, has, mine);
+    }
+
+    /// The successor's record is held now; the request has `has`, the store `mine`.
+    fn rotated_to(&mut self, record: Record, has: Payload<'_>, mine: &[u8]) {
+        let format = record.format;
+        self.held_is(record);
+        self.payload_is(has.payload, has.format);
+        self.stored = (has.payload != mine).then(|| (format, mine.to_vec()));
     }
 
     /// A removal after the rotation, in the same request: the old id must not read the variable any more.
     pub(crate) async fn bare_predecessor(&mut self, engine: &Engine, budget: Budget) -> Result<(), EngineError> {
         let Some(before) = &self.predecessor else { return Ok(()) };
         let was = Payload { format: before.format, payload: &before.payload };
-        let is = Payload { format: self.format, payload: &self.base };
+        let is = self.stored();
         let taken = takes_owner(before.owner.as_ref(), self.owner.as_ref());
         let owner_changed = before.owner != self.owner;
         if !taken && !owner_changed && !engine.merge.removes(was, is) {

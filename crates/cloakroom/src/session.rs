@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::envelope::Secret;
 use crate::id::SessionId;
 use crate::key::{Key, NamedSecret};
+use crate::merge::Version as Payload;
 use crate::outcome::Dropped;
 use crate::policy::Lifetime;
 use crate::record::{Owner, Record};
@@ -62,6 +63,9 @@ pub struct Session {
     /// The payload as loaded, or as last committed by this request.
     pub(crate) base: Vec<u8>,
     pub(crate) format: u8,
+    /// What the store holds, with its format, where that is more than the base: others' changes, merged in at our commit,
+    /// which this request does not have and so does not remove.
+    pub(crate) stored: Option<(u8, Vec<u8>)>,
     pub(crate) owner: Option<Owner>,
     pub(crate) base_owner: Option<Owner>,
     /// The store's time when this request loaded; for a fresh session the local time when it began.
@@ -145,6 +149,7 @@ impl Session {
             held,
             base: Vec::new(),
             format: 0,
+            stored: None,
             owner: None,
             base_owner: None,
             seen: engine.clock.now(),
@@ -167,6 +172,14 @@ impl Session {
             self.seen = Time(self.seen.0.saturating_add_signed(skew));
         }
         self.skew = Some(skew);
+    }
+
+    /// What the store holds as far as this request knows.
+    pub(crate) fn stored(&self) -> Payload<'_> {
+        match &self.stored {
+            Some((format, payload)) => Payload { format: *format, payload },
+            None => Payload { format: self.format, payload: &self.base },
+        }
     }
 
     /// The commits known when this request loaded.
