@@ -1,48 +1,293 @@
-//! Placeholder.
+//! Redis and Valkey: a record is one string, laid out as [`cloakroom::wire`] says, and expires by the server's own means.
+//!
+//! A load is a plain `GET`, a create without an owner a plain `SET … NX PXAT`; whatever must compare before it writes is
+//! a cached script of a few lines. Relies on `SET … PXAT` and effect replication of scripts (Redis 6.2, every Valkey).
+//! Names of keys, settings for the server and what is promised when it fails are in `docs/stores/redis.md`.
+
+mod conn;
+mod leases;
+mod link;
+mod names;
+mod owners;
+mod paging;
+mod place;
+mod refusal;
+mod reports;
+mod resp;
+mod scripts;
+
 use async_trait::async_trait;
-use cloakroom::store::{Created, Description, Ended, Swapped, Swept, Touched};
+use cloakroom::store::{
+    Count, Created, Description, Ended, Leases, List, Owners, Remove, Reports, Swapped, Swept, Touched,
+};
+use cloakroom::wire::{self, Damaged};
 use cloakroom::{Budget, Key, Loaded, Record, Store, StoreError, Time, Tombstone, Version};
 
 use crate::Options;
+use link::{Kind, Link, odd};
+use names::{Names, hex};
+use place::Place;
+use refusal::refused;
+use resp::{MAX_BULK, Reply, Request};
 
-/// Placeholder.
+/// What people call it; Valkey answers to it too.
+const ENGINE: &str = "Redis";
+/// The largest deadline that the server is told, some 285,000 years away: up to here its doubles are exact.
+const LATEST: u64 = (1 << 53) - 1;
+/// How long after its deadline a session is still in its owner's index, so that a clock measured badly forgets none.
+const FORGOTTEN_AFTER: u64 = 3_600_000;
+
+/// A store in a Redis or Valkey server, on TCP or a unix socket.
 #[derive(Debug)]
-pub struct RedisStore;
+pub struct RedisStore {
+    link: Link,
+    names: Names,
+}
 
 impl RedisStore {
-    /// Placeholder.
+    /// A store at `redis://[[user]:password@]host[:port][/db]`, `redis+unix:PATH` or `unix:PATH`; after `?` a URL may
+    /// name `db`, `user`, `password` and `prefix` (of all names of keys; `cloakroom:` by default). Connects at the first
+    /// verb.
     ///
     /// # Errors
-    /// Always.
-    pub fn open(_url: &str, _options: &Options) -> Result<Self, StoreError> {
-        Err(StoreError::Settings("not built yet".into()))
+    /// [`StoreError::Settings`] where the URL makes no sense.
+    pub fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
+        let place = Place::parse(url)?;
+        let names = Names::new(&place.prefix);
+        Ok(Self { link: Link::new(place, options.clock.clone()), names })
+    }
+
+    /// Writes an owner's record where the version is `expected`; none stands for no record.
+    async fn swap_owned(
+        &self,
+        budget: Budget,
+        key: &Key,
+        expected: &[u8],
+        record: &Record,
+        seen: Time,
+    ) -> Result<Option<Swapped>, StoreError> {
+        let Some(owner) = &record.owner else { return Ok(None) };
+        let bytes = encode(record)?;
+        let forgotten = self.link.time_or_own().0.saturating_sub(FORGOTTEN_AFTER);
+        let keys = [&self.names.record(key)[..], &self.names.ended(owner), &self.names.sessions(owner)];
+        let arguments =
+            [expected, &bytes, &deadline(record.expires()), &hex(key.as_bytes()), &digits(seen.0), &digits(forgotten)];
+        let swapped = |reply: &Reply<'_>| match int(reply)? {
+            0 => Ok(Swapped::Stale),
+            1 => Ok(Swapped::Done),
+            2 => Ok(Swapped::OwnerEnded),
+            _ => Err(odd()),
+        };
+        self.link.run(budget, &scripts::SWAP_OWNED, &keys, &arguments, swapped).await.map(Some)
     }
 }
 
 #[async_trait]
 impl Store for RedisStore {
     fn describe(&self) -> Description {
-        unreachable!()
+        Description {
+            engine: ENGINE,
+            location: self.link.place.shown.clone(),
+            shared: true,
+            may_evict: self.link.may_evict(),
+        }
     }
-    async fn now(&self, _: Budget) -> Result<Time, StoreError> {
-        unreachable!()
+
+    async fn now(&self, budget: Budget) -> Result<Time, StoreError> {
+        if self.link.known_time().is_none() {
+            self.link.connect(budget).await?;
+        }
+        Ok(self.link.time_or_own())
     }
-    async fn load(&self, _: Budget, _: &Key) -> Result<Loaded, StoreError> {
-        unreachable!()
+
+    async fn load(&self, budget: Budget, key: &Key) -> Result<Loaded, StoreError> {
+        let mut request = Request::of(&[b"GET", &self.names.record(key)]);
+        // A connection that is yet to be made brings the time itself.
+        let measure = self.link.known_time().is_some() && self.link.clock_is_old();
+        if measure {
+            request = request.and(&[b"TIME"]);
+        }
+        let asked = self.link.stopwatch();
+        let read = |replies: &[Reply<'_>]| {
+            let record = match replies.first() {
+                Some(Reply::Nil) => None,
+                Some(Reply::Bulk(bytes)) => Some(wire::decode(bytes).map_err(damaged)?),
+                Some(Reply::Error(words)) => return Err(refused(words)),
+                _ => return Err(odd()),
+            };
+            if let Some(time) = replies.get(1) {
+                self.link.learn_time(time, asked);
+            }
+            Ok(record)
+        };
+        let record = self.link.ask(budget, Kind::Read, &request, read).await?;
+        Ok(Loaded { record, now: self.link.time_or_own() })
     }
-    async fn create(&self, _: Budget, _: &Key, _: &Record, _: Time) -> Result<Created, StoreError> {
-        unreachable!()
+
+    async fn create(&self, budget: Budget, key: &Key, record: &Record, seen: Time) -> Result<Created, StoreError> {
+        if let Some(swapped) = self.swap_owned(budget, key, b"", record, seen).await? {
+            return Ok(match swapped {
+                Swapped::Done => Created::Done,
+                Swapped::Stale => Created::Exists,
+                Swapped::OwnerEnded => Created::OwnerEnded,
+            });
+        }
+        let (name, bytes) = (self.names.record(key), encode(record)?);
+        let request = Request::of(&[b"SET", &name, &bytes, b"NX", b"PXAT", &deadline(record.expires())]);
+        let read = |replies: &[Reply<'_>]| match replies.first() {
+            Some(Reply::Status(_)) => Ok(Created::Done),
+            Some(Reply::Nil) => Ok(Created::Exists),
+            Some(Reply::Error(words)) => Err(refused(words)),
+            _ => Err(odd()),
+        };
+        self.link.ask(budget, Kind::Write, &request, read).await
     }
-    async fn swap(&self, _: Budget, _: &Key, _: Version, _: &Record, _: Time) -> Result<Swapped, StoreError> {
-        unreachable!()
+
+    async fn swap(
+        &self,
+        budget: Budget,
+        key: &Key,
+        expected: Version,
+        record: &Record,
+        seen: Time,
+    ) -> Result<Swapped, StoreError> {
+        let expected = version(expected);
+        if let Some(swapped) = self.swap_owned(budget, key, &expected, record, seen).await? {
+            return Ok(swapped);
+        }
+        let (name, bytes) = (self.names.record(key), encode(record)?);
+        let arguments = [&expected[..], &bytes, &deadline(record.expires())];
+        let swapped = |reply: &Reply<'_>| Ok(if int(reply)? == 1 { Swapped::Done } else { Swapped::Stale });
+        self.link.run(budget, &scripts::SWAP, &[&name], &arguments, swapped).await
     }
-    async fn touch(&self, _: Budget, _: &Key, _: Version, _: Time, _: Time) -> Result<Touched, StoreError> {
-        unreachable!()
+
+    async fn touch(
+        &self,
+        budget: Budget,
+        key: &Key,
+        expected: Version,
+        touched: Time,
+        idle: Time,
+    ) -> Result<Touched, StoreError> {
+        let live = [&version(expected)[..], &[0]].concat();
+        let (touched, raised, until) = (touched.0.to_be_bytes(), idle.0.to_be_bytes(), deadline(idle));
+        let arguments = [&live[..], &touched, &raised, &until, &self.names.owners(), &hex(key.as_bytes())];
+        let read = |reply: &Reply<'_>| match int(reply)? {
+            1 => Ok(Touched::Done),
+            0 => Ok(Touched::Stale),
+            _ => Err(damaged(Damaged::Short)),
+        };
+        self.link.run(budget, &scripts::TOUCH, &[&self.names.record(key)], &arguments, read).await
     }
-    async fn end(&self, _: Budget, _: &Key, _: &Tombstone) -> Result<Ended, StoreError> {
-        unreachable!()
+
+    async fn end(&self, budget: Budget, key: &Key, tombstone: &Tombstone) -> Result<Ended, StoreError> {
+        let parts = TombstoneParts::of(tombstone);
+        let read = |reply: &Reply<'_>| match int(reply)? {
+            0 => Ok(Ended::Absent),
+            1 => Ok(Ended::Already),
+            2 | 3 => Ok(Ended::Done),
+            _ => Err(odd()),
+        };
+        self.link.run(budget, &scripts::END, &[&self.names.record(key)], &parts.arguments(), read).await
     }
-    async fn sweep(&self, _: Budget, _: u32) -> Result<Swept, StoreError> {
-        unreachable!()
+
+    /// Records, leases and the tombstones of owners go by themselves; what is left are reports.
+    async fn sweep(&self, budget: Budget, limit: u32) -> Result<Swept, StoreError> {
+        let hour = self.now(budget).await?.seconds() / 3600;
+        let oldest = hour.saturating_sub(cloakroom::store::TALLY_HOURS.into());
+        let arguments = [&digits(oldest)[..], &digits(limit.into()), &self.names.report()];
+        let swept = |reply: &Reply<'_>| int(reply).map(|n| n.unsigned_abs());
+        let gone = self.link.run(budget, &scripts::SWEEP, &[&self.names.reports()], &arguments, swept).await?;
+        Ok(Swept { removed: 0, more: limit > 0 && gone >= u64::from(limit) })
+    }
+
+    fn remove(&self) -> Option<&dyn Remove> {
+        Some(self)
+    }
+    fn leases(&self) -> Option<&dyn Leases> {
+        Some(self)
+    }
+    fn count(&self) -> Option<&dyn Count> {
+        Some(self)
+    }
+    fn list(&self) -> Option<&dyn List> {
+        Some(self)
+    }
+    fn owners(&self) -> Option<&dyn Owners> {
+        Some(self)
+    }
+    fn reports(&self) -> Option<&dyn Reports> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Remove for RedisStore {
+    async fn remove(&self, budget: Budget, key: &Key, expected: Version) -> Result<bool, StoreError> {
+        let removed = |reply: &Reply<'_>| Ok(int(reply)? == 1);
+        self.link.run(budget, &scripts::REMOVE, &[&self.names.record(key)], &[&version(expected)], removed).await
+    }
+}
+
+/// A tombstone in the pieces that the script puts together with what was there.
+struct TombstoneParts {
+    head: Vec<u8>,
+    middle: Vec<u8>,
+    until: Vec<u8>,
+    of_nothing: Vec<u8>,
+}
+
+impl TombstoneParts {
+    fn of(tombstone: &Tombstone) -> Self {
+        let of_nothing = wire::encode(&tombstone.record(None));
+        Self {
+            head: of_nothing[..wire::CREATED_AT].to_vec(),
+            middle: of_nothing[wire::TOUCHED_AT..wire::LENGTHS_AT].to_vec(),
+            until: deadline(tombstone.until),
+            of_nothing,
+        }
+    }
+
+    fn arguments(&self) -> [&[u8]; 4] {
+        [&self.head, &self.middle, &self.until, &self.of_nothing]
+    }
+}
+
+/// A record's bytes, where the server takes so many.
+fn encode(record: &Record) -> Result<Vec<u8>, StoreError> {
+    let bytes = wire::encode(record);
+    if bytes.len() > MAX_BULK {
+        return Err(StoreError::TooLarge { engine: ENGINE, size: bytes.len() as u64, limit: MAX_BULK as u64 });
+    }
+    Ok(bytes)
+}
+
+fn damaged(damage: Damaged) -> StoreError {
+    StoreError::Damaged { engine: ENGINE, damage }
+}
+
+/// A version as it stands in a record.
+fn version(version: Version) -> [u8; 16] {
+    let mut out = [0; 16];
+    out[..8].copy_from_slice(&version.incarnation.to_be_bytes());
+    out[8..].copy_from_slice(&version.counter.to_be_bytes());
+    out
+}
+
+/// A deadline as the server takes it: there is no time 0 for it.
+fn deadline(time: Time) -> Vec<u8> {
+    digits(time.0.clamp(1, LATEST))
+}
+
+fn digits(number: u64) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+/// The number in a reply.
+fn int(reply: &Reply<'_>) -> Result<i64, StoreError> {
+    match reply {
+        Reply::Int(n) => Ok(*n),
+        Reply::Error(words) => Err(refused(words)),
+        _ => Err(odd()),
     }
 }

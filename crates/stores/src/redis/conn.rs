@@ -1,0 +1,209 @@
+//! One connection: a request goes out whole, its replies come back, and nothing happens in between. It needs no task of
+//! its own, since in a PHP worker nothing runs between two verbs.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rustix::net::{RecvFlags, recv};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout_at;
+
+use super::place::{Address, Place};
+use super::resp::{NotRedis, Parsed, Reply, Request, parse};
+
+/// Holds a session of 20 KiB with its reply in one read.
+const BUFFER: usize = 32 * 1024;
+/// A buffer that grew larger than this for one large session is given back.
+const BUFFER_KEPT: usize = 256 * 1024;
+/// How many names of a host are tried.
+const ADDRESSES: usize = 4;
+
+/// Why a request has no reply.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The server has not got it whole, so it has done nothing.
+    NotSent(String),
+    /// The same, since the time was up.
+    NotSentInTime,
+    /// It went out, and the connection broke, or the time ran out, before the reply was whole.
+    Lost(String),
+    /// The same, since the time was up.
+    LostInTime,
+}
+
+impl Fault {
+    fn lost(error: &io::Error) -> Self {
+        Fault::Lost(plain(error))
+    }
+}
+
+/// What the system said, without the error's number.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it closed the connection".into(),
+        kind => kind.to_string(),
+    }
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Runs one method on whichever stream it is.
+macro_rules! on {
+    ($stream:expr, $s:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($s) => $call,
+            Stream::Unix($s) => $call,
+        }
+    };
+}
+
+/// A connection to the server. Between two requests nothing is under way on it.
+#[derive(Debug)]
+pub(super) struct Conn {
+    stream: Stream,
+    received: Vec<u8>,
+    /// A stream answers only within the runtime that it was made in.
+    runtime: tokio::runtime::Id,
+    /// When it was put aside last.
+    pub(super) idle_since: Instant,
+}
+
+impl Conn {
+    /// Connects; the server has not been spoken to yet.
+    pub(super) async fn open(place: &Place, deadline: Instant) -> Result<Self, Fault> {
+        let connected = timeout_at(deadline.into(), connect(&place.address)).await;
+        let stream = match connected {
+            Err(_) => return Err(Fault::NotSentInTime),
+            Ok(Err(error)) => return Err(Fault::NotSent(plain(&error))),
+            Ok(Ok(stream)) => stream,
+        };
+        Ok(Self {
+            stream,
+            received: Vec::with_capacity(BUFFER),
+            runtime: tokio::runtime::Handle::current().id(),
+            idle_since: Instant::now(),
+        })
+    }
+
+    /// A look at the socket that waits for nothing: whether it is still open, silent, and of this runtime.
+    pub(super) fn is_alive(&self) -> bool {
+        // Not tokio's try_read: it answers from what it knew when the runtime last ran.
+        let look = |fd| recv(fd, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let silent = on!(&self.stream, s => matches!(look(std::os::fd::AsFd::as_fd(s)), Err(rustix::io::Errno::AGAIN)));
+        silent && self.runtime == tokio::runtime::Handle::current().id()
+    }
+
+    /// Sends a request and waits for all its replies. After a fault the connection must be dropped.
+    pub(super) async fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Vec<Reply<'_>>, Fault> {
+        self.send(request, deadline).await?;
+        let mut starts = Vec::with_capacity(request.commands());
+        let mut at = 0;
+        self.received.clear();
+        self.received.shrink_to(BUFFER_KEPT);
+        while starts.len() < request.commands() {
+            let needs = match parse(&self.received, at) {
+                Ok(Parsed::Whole(_, end)) => {
+                    starts.push(at);
+                    at = end;
+                    continue;
+                }
+                Ok(Parsed::Needs(bytes)) => bytes,
+                Err(NotRedis) => return Err(Fault::Lost("what it said is not Redis's protocol".into())),
+            };
+            while self.received.len() < needs {
+                self.receive(needs, deadline).await?;
+            }
+        }
+        let received = &self.received;
+        let replies = starts.into_iter().map(|start| match parse(received, start) {
+            Ok(Parsed::Whole(reply, _)) => Ok(reply),
+            // It was whole a moment ago.
+            _ => Err(Fault::Lost("what it said is not Redis's protocol".into())),
+        });
+        replies.collect()
+    }
+
+    async fn send(&self, request: &Request, deadline: Instant) -> Result<(), Fault> {
+        let mut rest = request.bytes();
+        // A command that did not arrive whole is not carried out; of several, the first may have been.
+        let apart = request.commands() == 1;
+        while !rest.is_empty() {
+            let nothing_done = apart || rest.len() == request.bytes().len();
+            match on!(&self.stream, s => s.try_write(rest)) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let ready = timeout_at(deadline.into(), async { on!(&self.stream, s => s.writable().await) }).await;
+                    match ready {
+                        Err(_) if nothing_done => return Err(Fault::NotSentInTime),
+                        Err(_) => return Err(Fault::LostInTime),
+                        Ok(Err(error)) if nothing_done => return Err(Fault::NotSent(plain(&error))),
+                        Ok(Err(error)) => return Err(Fault::lost(&error)),
+                        Ok(Ok(())) => {}
+                    }
+                }
+                Err(error) if nothing_done => return Err(Fault::NotSent(plain(&error))),
+                Err(error) => return Err(Fault::lost(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// One read, with room for as many bytes as the reply is known to need.
+    async fn receive(&mut self, needs: usize, deadline: Instant) -> Result<(), Fault> {
+        let missing = needs.saturating_sub(self.received.len());
+        // A claimed length reserves at most twice of what has come already: a false one costs no memory.
+        let room = missing.min(self.received.len().max(BUFFER));
+        if self.received.capacity() - self.received.len() < room {
+            self.received.reserve(room);
+        }
+        let (stream, received) = (&self.stream, &mut self.received);
+        let read = async {
+            loop {
+                on!(stream, s => s.readable().await)?;
+                match on!(stream, s => s.try_read_buf(received)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => return other,
+                }
+            }
+        };
+        match timeout_at(deadline.into(), read).await {
+            Err(_) => Err(Fault::LostInTime),
+            Ok(Err(error)) => Err(Fault::lost(&error)),
+            Ok(Ok(0)) => Err(Fault::lost(&io::ErrorKind::UnexpectedEof.into())),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+}
+
+async fn connect(address: &Address) -> io::Result<Stream> {
+    let (host, port) = match address {
+        Address::Unix(path) => return UnixStream::connect(path).await.map(Stream::Unix),
+        Address::Tcp(host, port) => (host.as_str(), *port),
+    };
+    // A name is looked up in a thread of tokio's, so that a dead name server can't outlast the budget; an address and
+    // the name that everybody uses need none.
+    let found: Vec<_> = match host {
+        "localhost" => vec![([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()],
+        host => tokio::net::lookup_host((host, port)).await?.take(ADDRESSES).collect(),
+    };
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for address in found {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(Stream::Tcp(stream));
+            }
+            // The first refusal is of the address people mean.
+            Err(error) if last.kind() == io::ErrorKind::NotFound => last = error,
+            Err(_) => {}
+        }
+    }
+    Err(last)
+}
+
+/// How long a connection may lie unused.
+pub(super) const IDLE: Duration = Duration::from_secs(60);

@@ -1,0 +1,67 @@
+//! The conformance kit on a real Redis, each promise on a server of its own that has on disk what it acknowledged.
+
+#![cfg(feature = "redis")]
+
+use std::sync::Arc;
+
+use cloakroom::Store;
+use cloakroom::conformance::{Fault, Faults, Harness, Unsupported};
+use cloakroom_stores::{Options, open};
+use cloakroom_testbed::{Direction, Proxy, Redis};
+
+struct Server {
+    redis: Redis,
+    proxy: Proxy,
+}
+
+impl Server {
+    fn start() -> Self {
+        let redis = Redis::start_durable().expect("redis-server starts");
+        let proxy = Proxy::start(redis.endpoint()).expect("a proxy starts");
+        Self { redis, proxy }
+    }
+}
+
+impl Harness for Server {
+    fn store(&self) -> Arc<dyn Store> {
+        open(&format!("redis://{}", self.proxy.address()), &Options::default()).expect("the URL is right")
+    }
+
+    fn faults(&self) -> Option<&dyn Faults> {
+        Some(self)
+    }
+}
+
+impl Faults for Server {
+    fn begin(&self, fault: Fault) -> Result<(), Unsupported> {
+        match fault {
+            Fault::Cut => self.proxy.cut(),
+            Fault::SwallowReplies => self.proxy.stall(Direction::ToClient),
+            Fault::Freeze => self.redis.freeze(),
+            Fault::Kill => self.redis.kill9(),
+            Fault::DropSchema => {
+                for words in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"]] {
+                    let reply = self.redis.command(words).expect("redis-server answers");
+                    assert!(reply.starts_with("+OK"), "{reply}");
+                }
+            }
+            _ => return Err(Unsupported),
+        }
+        Ok(())
+    }
+
+    fn end(&self, fault: Fault) {
+        match fault {
+            Fault::SwallowReplies => {
+                // What was held back belongs to nobody any more.
+                self.proxy.cut();
+                self.proxy.heal();
+            }
+            Fault::Freeze => self.redis.thaw(),
+            Fault::Kill => self.redis.start().expect("redis-server starts again"),
+            _ => {}
+        }
+    }
+}
+
+cloakroom::conformance_tests!(Server::start());
