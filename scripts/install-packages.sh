@@ -77,6 +77,9 @@ echo "Installing ${#packages[@]} packages: ${packages[*]}"
 log=$(mktemp)
 policy=/usr/sbin/policy-rc.d
 kept=
+if [[ -e "$policy.before-cloakroom" ]]; then
+	as_root mv -f "$policy.before-cloakroom" "$policy"
+fi
 restore() {
 	local status=$?
 	if [[ -n "$kept" ]]; then
@@ -89,7 +92,8 @@ restore() {
 }
 trap restore EXIT
 trap 'exit 130' INT TERM
-if [[ -e "$policy" ]]; then
+# One of ours that was left by a run that was killed is no policy to keep.
+if [[ -e "$policy" ]] && ! grep -qs 'cloakroom: no service starts' "$policy"; then
 	kept="$policy.before-cloakroom"
 	as_root mv -f "$policy" "$kept"
 fi
