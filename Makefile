@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 STORE ?= sqlite
 HANDLER ?= cloakroom
+TESTBED := $(or $(CARGO_TARGET_DIR),target)/release/cloakroom-testbed
 
 .PHONY: help build up down status test check bench
 
@@ -24,15 +25,12 @@ up:
 	@scripts/install-packages.sh up
 	@if [[ '$(HANDLER)' != files ]]; then scripts/build.sh; fi
 	@cargo build --release --quiet --package cloakroom-testbed
-	@target/release/cloakroom-testbed up --store '$(STORE)' --handler '$(HANDLER)'
+	@$(TESTBED) up --store '$(STORE)' --handler '$(HANDLER)'
 
-status:
-	@cargo build --release --quiet --package cloakroom-testbed
-	@target/release/cloakroom-testbed status
-
-down:
-	@cargo build --release --quiet --package cloakroom-testbed
-	@target/release/cloakroom-testbed down
+# What was started can be ended although the source does not build at the moment.
+status down:
+	@[[ -x $(TESTBED) ]] || cargo build --release --quiet --package cloakroom-testbed
+	@$(TESTBED) $@
 
 test:
 	@scripts/test.sh
