@@ -65,6 +65,11 @@ pub trait Harness: Send + Sync {
     fn faults(&self) -> Option<&dyn Faults> {
         None
     }
+
+    /// Words that no error may tell, such as the password that the store was opened with.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A promise as the kit's list has it: for those who run the suite by other means than the macro.

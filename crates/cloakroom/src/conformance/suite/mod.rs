@@ -4,6 +4,7 @@
 mod expiry;
 mod leases;
 mod listing;
+mod outages;
 mod owners;
 mod races;
 mod records;
@@ -13,6 +14,7 @@ mod verbs;
 pub use expiry::*;
 pub use leases::*;
 pub use listing::*;
+pub use outages::*;
 pub use owners::*;
 pub use races::*;
 pub use records::*;
@@ -80,6 +82,15 @@ macro_rules! __promises {
             every_history_has_an_order
             an_owner_is_ended_in_the_midst_of_writes
             a_sweep_beside_writes_takes_nothing_alive
+            a_frozen_server_costs_the_budget_and_no_more
+            replies_that_stay_away_cost_the_budget_and_no_more
+            requests_that_do_not_arrive_cost_the_budget_and_no_more
+            a_lost_reply_is_never_told_as_a_failure
+            a_cut_connection_is_mended_unnoticed
+            a_dropped_schema_is_made_anew
+            an_absent_server_is_told_and_its_return_noticed
+            nothing_acknowledged_is_lost_by_a_killed_server
+            every_history_has_an_order_though_connections_are_cut
         }
     };
 }

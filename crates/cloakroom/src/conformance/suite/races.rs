@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::conformance::Harness;
 use crate::conformance::data::{Dice, HOUR, next, tombstone};
+use crate::conformance::faults::Fault;
 use crate::conformance::hand::{Hand, budget, healthy, race};
 use crate::conformance::history::{Event, OneRecord, Reply, Seen, Verb, check};
 use crate::key::Key;
 use crate::record::{Record, State};
-use crate::store::{Created, Ended, Swapped, Touched};
+use crate::store::{Budget, Created, Ended, StoreError, Swapped, Touched};
 use crate::version::Version;
 
 /// No lost update: every increment that a swap acknowledged is in the counter at the end, whoever else wrote.
@@ -161,10 +162,45 @@ pub async fn every_history_has_an_order(harness: &dyn Harness) {
         }
     })
     .await;
-    for key in 0..KEYS {
+    assert_eq!(noted.iter().map(Vec::len).sum::<usize>(), CLIENTS * VERBS, "verbs failed on a healthy store");
+    explain(KEYS, &noted);
+}
+
+/// The same while connections are cut and replies lost all the time: what is told as unknown may have happened or not,
+/// but everything that was told is true.
+pub async fn every_history_has_an_order_though_connections_are_cut(harness: &dyn Harness) {
+    const KEYS: usize = 3;
+    let Some(faults) = harness.faults() else { return };
+    if faults.begin(Fault::Cut).is_err() {
+        return;
+    }
+    let mut dice = Dice::new();
+    let keys: Arc<Vec<Key>> = Arc::new((0..KEYS).map(|_| dice.key()).collect());
+    let began = Instant::now();
+    let clients = race(harness, 4, move |client, hand| {
+        let keys = keys.clone();
+        async move { wander(client, &hand, &keys, 70, began).await }
+    });
+    tokio::pin!(clients);
+    let noted = loop {
+        tokio::select! {
+            noted = &mut clients => break noted,
+            () = tokio::time::sleep(Duration::from_millis(3)) => {
+                let fault = if dice.below(3) == 0 { Fault::Cut } else { Fault::LoseReply };
+                // Not every harness can do both.
+                let _ = faults.begin(fault);
+            }
+        }
+    };
+    faults.end(Fault::LoseReply);
+    explain(KEYS, &noted);
+}
+
+fn explain(keys: usize, noted: &[Vec<(usize, Event<Verb, Reply>)>]) {
+    for key in 0..keys {
         let history: Vec<_> = noted.iter().flatten().filter(|(k, _)| *k == key).map(|(_, e)| e.clone()).collect();
         if let Err(illegal) = check::<OneRecord>(None, &history) {
-            panic!("verbs on one key are not atomic. {illegal}");
+            panic!("verbs on one key are not atomic, or one told an untruth. {illegal}");
         }
     }
 }
@@ -198,47 +234,55 @@ async fn wander(
             _ => Verb::Load,
         };
         let sent = clock();
-        let reply = perform(hand, key, verb, now).await;
+        let told = perform(hand, key, verb, now).await;
         let replied = clock();
-        match (verb, reply) {
-            (_, Reply::Found(Some(seen))) => last[at] = seen.version,
-            (Verb::Create(new) | Verb::Swap(_, new), Reply::Done) => last[at] = new.version,
+        match (verb, &told) {
+            (_, Ok(Reply::Found(Some(seen)))) => last[at] = seen.version,
+            (Verb::Create(new) | Verb::Swap(_, new), Ok(Reply::Done)) => last[at] = new.version,
+            // It says that nothing was done, so there is nothing to be explained; a load without an answer neither.
+            (_, Err(error)) if verb == Verb::Load || !error.outcome_unknown() => continue,
             _ => {}
         }
-        notes.push((at, Event { client, sent, replied: Some(replied), verb, reply: Some(reply) }));
+        let replied = told.is_ok().then_some(replied);
+        notes.push((at, Event { client, sent, replied, verb, reply: told.ok() }));
     }
     notes
 }
 
-async fn perform(hand: &Hand, key: &Key, verb: Verb, now: crate::time::Time) -> Reply {
-    let mut dice = Dice::quiet();
+async fn perform(hand: &Hand, key: &Key, verb: Verb, now: crate::time::Time) -> Result<Reply, StoreError> {
+    let (mut dice, store) = (Dice::quiet(), &hand.0);
+    let budget = Budget::of(Duration::from_secs(3));
     let mut record = |seen: Seen| {
         let envelope = seen.value.to_be_bytes().repeat(20);
         Record { version: seen.version, envelope, ..dice.live(now) }
     };
     let refused_unless = |done: bool| if done { Reply::Done } else { Reply::Refused };
-    match verb {
-        Verb::Load => Reply::Found(hand.load(key).await.map(|r| {
+    Ok(match verb {
+        Verb::Load => Reply::Found(store.load(budget, key).await?.record.map(|r| {
             let value = r.envelope.first_chunk::<8>().map_or(0, |b| u64::from_be_bytes(*b));
             assert!(r.envelope.chunks(8).all(|c| c == value.to_be_bytes()), "a load saw half a write");
             Seen { version: r.version, live: r.state.is_live(), value }
         })),
-        Verb::Create(new) => refused_unless(hand.create_seen(key, &record(new), now).await == Created::Done),
-        Verb::Swap(known, new) => refused_unless(hand.swap_seen(key, known, &record(new), now).await == Swapped::Done),
-        Verb::Touch(known) => refused_unless(hand.touch(key, known, now, now.plus(HOUR)).await == Touched::Done),
+        Verb::Create(new) => refused_unless(store.create(budget, key, &record(new), now).await? == Created::Done),
+        Verb::Swap(known, new) => {
+            refused_unless(store.swap(budget, key, known, &record(new), now).await? == Swapped::Done)
+        }
+        Verb::Touch(known) => {
+            refused_unless(store.touch(budget, key, known, now, now.plus(HOUR)).await? == Touched::Done)
+        }
         Verb::End(version) => {
             let stone = crate::record::Tombstone { version, ..tombstone(now) };
-            match hand.end(key, &stone).await {
+            match store.end(budget, key, &stone).await? {
                 Ended::Done => Reply::Done,
                 Ended::Already => Reply::Refused,
                 Ended::Absent => Reply::Absent,
             }
         }
-        Verb::Remove(known) => match hand.0.remove() {
-            Some(remove) => refused_unless(healthy("remove", remove.remove(budget(), key, known).await)),
+        Verb::Remove(known) => match store.remove() {
+            Some(remove) => refused_unless(remove.remove(budget, key, known).await?),
             None => Reply::Refused,
         },
-    }
+    })
 }
 
 /// Ending an owner while their sessions are written and begun leaves nothing live that had loaded before.
