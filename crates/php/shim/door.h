@@ -1,0 +1,132 @@
+/*
+ * What C and Rust say to each other. C knows PHP (macros, versioned structs, zend_strings, warnings); Rust knows sessions.
+ * C calls Rust only through the table below, and Rust never calls back: no PHP code, no zend allocation and no warning
+ * happens while a Rust frame is on the stack, so a zend_bailout (longjmp) or an exception never crosses one.
+ *
+ * src/ffi/door.rs mirrors this file field by field.
+ */
+#ifndef CLOAKROOM_DOOR_H
+#define CLOAKROOM_DOOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that belong to the other side. From C: valid during the call. From Rust: valid until the next call. */
+typedef struct cr_slice {
+	const char *ptr;
+	size_t len;
+} cr_slice;
+
+/* Which function of PHP the handler is called for; it decides what a destroy, a write or a new id means. */
+enum cr_caller {
+	CR_CALLER_OTHER = 0, /* code runs, but none of the functions below */
+	CR_CALLER_START = 1,
+	CR_CALLER_REGENERATE = 2,
+	CR_CALLER_CREATE_ID = 3,
+	CR_CALLER_DECODE = 4,
+	CR_CALLER_RESET = 5,
+	CR_CALLER_DESTROY = 6,
+	CR_CALLER_WRITE_CLOSE = 7,
+	CR_CALLER_GC = 8,
+	CR_CALLER_NOBODY = 9 /* no code runs: auto_start, the end of the request */
+};
+
+/* The INI entries, in this order. */
+enum cr_setting {
+	CR_STORE,
+	CR_STORE_FILE,
+	CR_NAMESPACE,
+	CR_KEYS,
+	CR_TIMEOUT,
+	CR_IDLE,
+	CR_ABSOLUTE,
+	CR_GRACE,
+	CR_STRICT,
+	CR_HTTPONLY,
+	CR_ID_BITS,
+	CR_ON_FAILURE,
+	CR_MAX_SIZE,
+	CR_SETTINGS
+};
+
+typedef struct cr_settings {
+	cr_slice values[CR_SETTINGS];
+	cr_slice save_path;     /* session.save_path as the system's ini files have it */
+	int64_t gc_maxlifetime; /* seconds */
+	int64_t sid_length;     /* characters */
+	int64_t sid_bits;       /* bits per character */
+	int use_strict_mode;    /* as PHP has it */
+	cr_slice serializer;    /* session.serialize_handler */
+} cr_settings;
+
+/* What open wants C to do to PHP's own settings for the time of this session. */
+typedef struct cr_hardening {
+	int strict;       /* 1: force session.use_strict_mode on */
+	int httponly;     /* 1: force session.cookie_httponly on */
+	int hide_cookie;  /* 1: send no cookie (detached) */
+} cr_hardening;
+
+enum cr_verdict {
+	CR_NO = 0,
+	CR_YES = 1,
+	CR_HIDE_COOKIE = 2,   /* flag: detached, send no cookie */
+	CR_ERROR_PAGE = 4,    /* flag: detached, and the site asks for an error page */
+	CR_NEW_ID = 8         /* flag, read only: PHP has to go on under the id in `id` */
+};
+
+typedef struct cr_read {
+	cr_slice payload;
+	cr_slice id;
+} cr_read;
+
+typedef struct cr_write {
+	cr_slice id;
+	cr_slice payload;
+	cr_slice serializer;
+	int64_t variables;      /* how many variables have a name that the serializer must carry */
+} cr_write;
+
+/* One entry of cloakroom_status(). kind: 0 null, 1 bool, 2 integer, 3 string */
+typedef struct cr_item {
+	cr_slice name;
+	int kind;
+	int64_t number;
+	cr_slice text;
+} cr_item;
+
+typedef struct cr_door {
+	/* Checks the settings at start-up: 0 fine, 1 refuse to start, 2 warn; the text goes to `message`. */
+	int (*check)(const cr_settings *settings, char *message, size_t capacity);
+	int (*open)(const cr_settings *settings, int caller, cr_hardening *hardening);
+	void (*close)(int caller);
+	int (*validate)(cr_slice id, int caller);
+	/* Draws an id; flags of cr_verdict. */
+	int (*create_id)(int caller, cr_slice *id);
+	/* Whether a rotation waits for the variables (a write inside session_regenerate_id has brought none). */
+	int (*wants_payload)(void);
+	int (*rotate)(const cr_write *write, cr_slice *id);
+	int (*read)(cr_slice id, int caller, cr_read *out);
+	int (*write)(const cr_write *write, int caller);
+	int (*destroy)(cr_slice id, int caller);
+	/* Removes some expired records now (session_gc), or notes that it is due. Returns how many were removed. */
+	int64_t (*gc)(int caller);
+	/* Whether the last commit or ending of this request was carried out (or there was none). */
+	int (*last_ok)(void);
+	int (*owner)(const cr_slice *owner);
+	size_t (*status)(const cr_item **items);
+	/* Moves the oldest waiting log line into `line`; 0 when there is none. */
+	int (*next_line)(char *line, size_t capacity);
+	/* The request is over. */
+	void (*request_end)(void);
+	/* The response has left; a little housekeeping, rarely. */
+	void (*after_response)(void);
+	void (*process_end)(void);
+	/* Masks the password of a store's URL. */
+	size_t (*mask)(cr_slice url, char *out, size_t capacity);
+	cr_slice version;
+} cr_door;
+
+/* Implemented by the shim; called once by get_module. */
+void *cloakroom_shim_module(const cr_door *door);
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * The save handler: nine entries that PHP calls, each a few lines around its counterpart in Rust. Warnings, exceptions
+ * and zend allocations happen here, after the Rust frame has returned.
+ */
+#include "shim.h"
+
+/* PHP's own values while ours are in force, between open and close. */
+static struct {
+	bool hardened;
+	bool strict;
+	bool httponly;
+	bool cookie_hidden;
+	bool use_cookies;
+} php_had;
+
+/* Any address but NULL: ext/session calls write and close only while mod_data is set. */
+static char token;
+
+static void hide_cookie(void)
+{
+	if (!php_had.cookie_hidden) {
+		php_had.cookie_hidden = true;
+		php_had.use_cookies = PS(use_cookies);
+	}
+	/* php_session_initialize sets send_cookie after create_sid, so use_cookies is what has to go. */
+	PS(use_cookies) = 0;
+	PS(send_cookie) = 0;
+}
+
+void cloakroom_restore_php(void)
+{
+	if (php_had.hardened) {
+		PS(use_strict_mode) = php_had.strict;
+		PS(cookie_httponly) = php_had.httponly;
+		php_had.hardened = false;
+	}
+	if (php_had.cookie_hidden) {
+		PS(use_cookies) = php_had.use_cookies;
+		php_had.cookie_hidden = false;
+	}
+}
+
+/* The page of cloakroom.on_failure=error. */
+static void error_page(void)
+{
+	static const char page[] =
+		"<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>Please try again</title>"
+		"<h1>Please try again in a moment</h1><p>This site can't reach the place where it keeps its visitors' sessions. "
+		"Nothing you had here is lost.</p></html>\n";
+	if (EG(exception)) {
+		return;
+	}
+	if (!SG(headers_sent)) {
+		sapi_header_line status = {0}, retry = {0};
+		status.line = "HTTP/1.1 503 Service Unavailable";
+		status.line_len = strlen(status.line);
+		status.response_code = 503;
+		sapi_header_op(SAPI_HEADER_REPLACE, &status);
+		retry.line = "Retry-After: 5";
+		retry.line_len = strlen(retry.line);
+		sapi_header_op(SAPI_HEADER_REPLACE, &retry);
+	}
+	/* With auto_start there is no script to leave yet: the status says it, the script runs without its session. */
+	if (EG(current_execute_data)) {
+		php_output_discard_all();
+		php_output_write(page, sizeof(page) - 1);
+		zend_throw_unwind_exit();
+	}
+}
+
+static void obey(int verdict)
+{
+	if (verdict & CR_HIDE_COOKIE) {
+		hide_cookie();
+	}
+	cloakroom_log();
+	if (verdict & CR_ERROR_PAGE) {
+		error_page();
+	}
+}
+
+/* PHP goes on under another id: a moved session's successor, or a new one for an id that we did not issue. */
+static void replace_id(cr_slice id)
+{
+	if (PS(id)) {
+		zend_string_release_ex(PS(id), 0);
+	}
+	PS(id) = zend_string_init(id.ptr, id.len, 0);
+	PS(send_cookie) = PS(use_cookies);
+	php_session_reset_id();
+}
+
+PS_OPEN_FUNC(cloakroom)
+{
+	cr_settings settings;
+	cr_hardening hardening = {0};
+	int ok;
+
+	(void)save_path;
+	(void)session_name;
+	/* session_reset() opens again without a close: read PHP's own values, not ours. */
+	cloakroom_restore_php();
+	cloakroom_settings(&settings);
+	ok = cloakroom_door->open(&settings, cloakroom_caller(), &hardening);
+	*mod_data = &token;
+	php_had.hardened = true;
+	php_had.strict = PS(use_strict_mode);
+	php_had.httponly = PS(cookie_httponly);
+	if (hardening.strict) {
+		PS(use_strict_mode) = 1;
+	}
+	if (hardening.httponly) {
+		PS(cookie_httponly) = 1;
+	}
+	if (hardening.hide_cookie) {
+		hide_cookie();
+	}
+	cloakroom_log();
+	return ok ? SUCCESS : FAILURE;
+}
+
+PS_CLOSE_FUNC(cloakroom)
+{
+	*mod_data = NULL;
+	cloakroom_door->close(cloakroom_caller());
+	cloakroom_restore_php();
+	cloakroom_log();
+	return SUCCESS;
+}
+
+PS_VALIDATE_SID_FUNC(cloakroom)
+{
+	int verdict = cloakroom_door->validate(cr_of(key), cloakroom_caller());
+
+	(void)mod_data;
+	obey(verdict);
+	return (verdict & CR_YES) ? SUCCESS : FAILURE;
+}
+
+PS_CREATE_SID_FUNC(cloakroom)
+{
+	int caller = cloakroom_caller();
+	cr_slice id = {0};
+	int verdict;
+
+	(void)mod_data;
+	if (caller == CR_CALLER_REGENERATE) {
+		cr_write write = {0};
+		zend_string *payload = NULL;
+		if (cloakroom_door->wants_payload()) {
+			payload = cloakroom_encode(&write);
+			if (EG(exception)) {
+				if (payload) {
+					zend_string_release_ex(payload, 0);
+				}
+				return NULL;
+			}
+		}
+		verdict = cloakroom_door->rotate(&write, &id);
+		if (payload) {
+			zend_string_release_ex(payload, 0);
+		}
+	} else {
+		verdict = cloakroom_door->create_id(caller, &id);
+	}
+	if (!(verdict & CR_YES)) {
+		cloakroom_log();
+		return NULL;
+	}
+	zend_string *out = zend_string_init(id.ptr, id.len, 0);
+	obey(verdict);
+	return out;
+}
+
+PS_READ_FUNC(cloakroom)
+{
+	cr_read found = {{0}, {0}};
+	int verdict = cloakroom_door->read(cr_of(key), cloakroom_caller(), &found);
+
+	(void)mod_data;
+	(void)maxlifetime;
+	*val = ZSTR_EMPTY_ALLOC();
+	if (!(verdict & CR_YES)) {
+		cloakroom_log();
+		return FAILURE;
+	}
+	if (found.payload.len) {
+		*val = zend_string_init(found.payload.ptr, found.payload.len, 0);
+	}
+	if (verdict & CR_NEW_ID) {
+		replace_id(found.id);
+	}
+	obey(verdict);
+	if (EG(exception)) {
+		zend_string_release_ex(*val, 0);
+		*val = NULL;
+		return FAILURE;
+	}
+	return SUCCESS;
+}
+
+static zend_result save(zend_string *key, zend_string *val)
+{
+	cr_write write = {0};
+	int verdict;
+
+	/* A variable threw while PHP encoded it: what we were given is a torso, and what is stored stays. */
+	if (EG(exception)) {
+		return FAILURE;
+	}
+	cloakroom_count_variables(&write);
+	write.id = cr_of(key);
+	write.payload = cr_of(val);
+	verdict = cloakroom_door->write(&write, cloakroom_caller());
+	cloakroom_log();
+	return (verdict & CR_YES) ? SUCCESS : FAILURE;
+}
+
+PS_WRITE_FUNC(cloakroom)
+{
+	(void)mod_data;
+	(void)maxlifetime;
+	return save(key, val);
+}
+
+PS_UPDATE_TIMESTAMP_FUNC(cloakroom)
+{
+	(void)mod_data;
+	(void)maxlifetime;
+	return save(key, val);
+}
+
+PS_DESTROY_FUNC(cloakroom)
+{
+	int verdict = cloakroom_door->destroy(cr_of(key), cloakroom_caller());
+
+	(void)mod_data;
+	cloakroom_log();
+	return (verdict & CR_YES) ? SUCCESS : FAILURE;
+}
+
+PS_GC_FUNC(cloakroom)
+{
+	(void)mod_data;
+	(void)maxlifetime;
+	*nrdels = (zend_long)cloakroom_door->gc(cloakroom_caller());
+	cloakroom_log();
+	return *nrdels;
+}
+
+const ps_module ps_mod_cloakroom = { PS_MOD_UPDATE_TIMESTAMP(cloakroom) };

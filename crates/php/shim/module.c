@@ -1,0 +1,172 @@
+/* The module entry: settings, start and end of process and request, phpinfo(). */
+#include "shim.h"
+
+const cr_door *cloakroom_door;
+static int (*had_deactivate)(void);
+
+/* Prints a setting that may hold a secret, with the secret left out. */
+static void print_masked(const char *text, size_t len)
+{
+	if (!sapi_module.phpinfo_as_text) {
+		zend_string *safe = php_escape_html_entities((const unsigned char *)text, len, 0, ENT_QUOTES, NULL);
+		PHPWRITE(ZSTR_VAL(safe), ZSTR_LEN(safe));
+		zend_string_release(safe);
+	} else {
+		PHPWRITE(text, len);
+	}
+}
+
+static const zend_string *shown(zend_ini_entry *entry, int type)
+{
+	return type == ZEND_INI_DISPLAY_ORIG && entry->modified ? entry->orig_value : entry->value;
+}
+
+static ZEND_INI_DISP(display_url)
+{
+	char masked[1024];
+	const zend_string *value = shown(ini_entry, type);
+	size_t len;
+
+	if (!value || !ZSTR_LEN(value)) {
+		print_masked("no value", 8);
+		return;
+	}
+	len = cloakroom_door->mask(cr_of(value), masked, sizeof(masked));
+	print_masked(masked, len);
+}
+
+static ZEND_INI_DISP(display_secret)
+{
+	const zend_string *value = shown(ini_entry, type);
+
+	if (value && ZSTR_LEN(value)) {
+		print_masked("(set, not shown)", 16);
+	} else {
+		print_masked("no value", 8);
+	}
+}
+
+/*
+ * PHP_INI_SYSTEM: whatever decides where sessions are, who can open them and which site they belong to. The rest is
+ * policy that a site may set for its folder (.user.ini). Nothing can be set by ini_set(): an id or a log-in would then
+ * depend on what code ran before.
+ */
+PHP_INI_BEGIN()
+	PHP_INI_ENTRY_EX("cloakroom.store", "", PHP_INI_SYSTEM, NULL, display_url)
+	PHP_INI_ENTRY("cloakroom.store_file", "", PHP_INI_SYSTEM, NULL)
+	PHP_INI_ENTRY("cloakroom.namespace", "", PHP_INI_SYSTEM, NULL)
+	PHP_INI_ENTRY_EX("cloakroom.keys", "", PHP_INI_SYSTEM, NULL, display_secret)
+	PHP_INI_ENTRY("cloakroom.timeout", "2", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.idle", "", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.absolute", "", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.grace", "60", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.strict", "1", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.httponly", "1", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.id_bits", "256", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.on_failure", "empty", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.max_size", "16M", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.warn", "0", PHP_INI_PERDIR, NULL)
+PHP_INI_END()
+
+/* The response has left when the SAPI has cleaned up: in PHP-FPM this is what ends the FastCGI request. */
+static int deactivate(void)
+{
+	int result = had_deactivate ? had_deactivate() : SUCCESS;
+
+	cloakroom_door->after_response();
+	return result;
+}
+
+static PHP_MINIT_FUNCTION(cloakroom)
+{
+	cr_settings settings;
+	char message[1024];
+	int verdict;
+
+	(void)type;
+	REGISTER_INI_ENTRIES();
+	cloakroom_settings(&settings);
+	verdict = cloakroom_door->check(&settings, message, sizeof(message));
+	if (verdict == 1) {
+		zend_error(E_CORE_ERROR, "%s", message);
+		return FAILURE;
+	}
+	if (verdict == 2) {
+		zend_error(E_CORE_WARNING, "%s", message);
+	}
+	php_session_register_module(&ps_mod_cloakroom);
+	cloakroom_truthful_functions();
+	had_deactivate = sapi_module.deactivate;
+	sapi_module.deactivate = deactivate;
+	return SUCCESS;
+}
+
+static PHP_MSHUTDOWN_FUNCTION(cloakroom)
+{
+	(void)type;
+	if (sapi_module.deactivate == deactivate) {
+		sapi_module.deactivate = had_deactivate;
+	}
+	cloakroom_door->process_end();
+	UNREGISTER_INI_ENTRIES();
+	return SUCCESS;
+}
+
+/* Not RSHUTDOWN: ext/session writes after ours. */
+static zend_result post_deactivate(void)
+{
+	cloakroom_restore_php();
+	cloakroom_door->request_end();
+	return SUCCESS;
+}
+
+static PHP_MINFO_FUNCTION(cloakroom)
+{
+	const cr_item *items = NULL;
+	size_t i, count;
+
+	(void)zend_module;
+	php_info_print_table_start();
+	php_info_print_table_row(2, "Cloakroom", "enabled");
+	count = cloakroom_door->status(&items);
+	for (i = 0; i < count; i++) {
+		char name[64], value[512];
+		snprintf(name, sizeof(name), "%.*s", (int)items[i].name.len, items[i].name.ptr);
+		if (strcmp(name, "version") != 0 && strcmp(name, "engine") != 0 && strcmp(name, "location") != 0) {
+			continue;
+		}
+		snprintf(value, sizeof(value), "%.*s", (int)items[i].text.len, items[i].text.ptr);
+		php_info_print_table_row(2, name, value);
+	}
+	php_info_print_table_end();
+	DISPLAY_INI_ENTRIES();
+}
+
+static const zend_module_dep deps[] = {
+	ZEND_MOD_REQUIRED("session")
+	ZEND_MOD_END
+};
+
+static zend_module_entry cloakroom_module_entry = {
+	STANDARD_MODULE_HEADER_EX,
+	NULL,
+	deps,
+	"cloakroom",
+	cloakroom_functions,
+	PHP_MINIT(cloakroom),
+	PHP_MSHUTDOWN(cloakroom),
+	NULL,
+	NULL,
+	PHP_MINFO(cloakroom),
+	NULL, /* the version, from Cargo.toml */
+	NO_MODULE_GLOBALS,
+	post_deactivate,
+	STANDARD_MODULE_PROPERTIES_EX
+};
+
+void *cloakroom_shim_module(const cr_door *door)
+{
+	cloakroom_door = door;
+	cloakroom_module_entry.version = door->version.ptr;
+	return &cloakroom_module_entry;
+}

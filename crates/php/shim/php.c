@@ -1,0 +1,130 @@
+/* Looking into PHP: settings, the call stack, the session's variables, the log. */
+#include "shim.h"
+
+static const char *const names[CR_SETTINGS] = {
+	[CR_STORE] = "cloakroom.store",
+	[CR_STORE_FILE] = "cloakroom.store_file",
+	[CR_NAMESPACE] = "cloakroom.namespace",
+	[CR_KEYS] = "cloakroom.keys",
+	[CR_TIMEOUT] = "cloakroom.timeout",
+	[CR_IDLE] = "cloakroom.idle",
+	[CR_ABSOLUTE] = "cloakroom.absolute",
+	[CR_GRACE] = "cloakroom.grace",
+	[CR_STRICT] = "cloakroom.strict",
+	[CR_HTTPONLY] = "cloakroom.httponly",
+	[CR_ID_BITS] = "cloakroom.id_bits",
+	[CR_ON_FAILURE] = "cloakroom.on_failure",
+	[CR_MAX_SIZE] = "cloakroom.max_size",
+};
+
+/* session.save_path from the system's ini files, taken at module start: what an application sets later decides nothing. */
+static char *system_save_path;
+
+static cr_slice ini_slice(const char *name)
+{
+	const zend_ini_entry *entry = zend_hash_str_find_ptr(EG(ini_directives), name, strlen(name));
+	return cr_of(entry ? entry->value : NULL);
+}
+
+void cloakroom_settings(cr_settings *out)
+{
+	int i;
+
+	for (i = 0; i < CR_SETTINGS; i++) {
+		out->values[i] = ini_slice(names[i]);
+	}
+	if (!system_save_path) {
+		const char *path = zend_ini_string("session.save_path", sizeof("session.save_path") - 1, 0);
+		system_save_path = strdup(path ? path : "");
+	}
+	out->save_path = cr_of_chars(system_save_path);
+	out->use_strict_mode = PS(use_strict_mode);
+	out->serializer = cr_of_chars(PS(serializer) ? PS(serializer)->name : "");
+	out->gc_maxlifetime = (int64_t)PS(gc_maxlifetime);
+	out->sid_length = (int64_t)zend_ini_long("session.sid_length", sizeof("session.sid_length") - 1, 0);
+	out->sid_bits = (int64_t)zend_ini_long("session.sid_bits_per_character", sizeof("session.sid_bits_per_character") - 1, 0);
+}
+
+void cloakroom_log(void)
+{
+	char line[2048];
+
+	while (cloakroom_door->next_line(line, sizeof(line))) {
+		bool warn = zend_ini_long("cloakroom.warn", sizeof("cloakroom.warn") - 1, 0) != 0;
+		if (warn && !EG(exception)) {
+			/* The warning reaches the log by itself, where the site logs errors. */
+			php_error_docref(NULL, E_WARNING, "%s", line);
+		} else {
+			php_log_err(line);
+		}
+	}
+}
+
+int cloakroom_caller(void)
+{
+	static const struct { const char *name; size_t len; int caller; } known[] = {
+#define KNOWN(name, caller) { name, sizeof(name) - 1, caller }
+		KNOWN("session_start", CR_CALLER_START),
+		KNOWN("session_regenerate_id", CR_CALLER_REGENERATE),
+		KNOWN("session_create_id", CR_CALLER_CREATE_ID),
+		KNOWN("session_decode", CR_CALLER_DECODE),
+		KNOWN("session_reset", CR_CALLER_RESET),
+		KNOWN("session_destroy", CR_CALLER_DESTROY),
+		KNOWN("session_write_close", CR_CALLER_WRITE_CLOSE),
+		KNOWN("session_commit", CR_CALLER_WRITE_CLOSE),
+		KNOWN("session_gc", CR_CALLER_GC),
+#undef KNOWN
+	};
+	const zend_execute_data *frame;
+
+	/* Userland handlers that wrap ours put their own frames between: the nearest session function decides. */
+	for (frame = EG(current_execute_data); frame; frame = frame->prev_execute_data) {
+		const zend_function *function = frame->func;
+		const zend_string *name;
+		size_t i;
+		if (!function || function->type != ZEND_INTERNAL_FUNCTION || function->common.scope) {
+			continue;
+		}
+		name = function->common.function_name;
+		if (!name || ZSTR_LEN(name) < 10 || memcmp(ZSTR_VAL(name), "session_", 8) != 0) {
+			continue;
+		}
+		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+			if (ZSTR_LEN(name) == known[i].len && memcmp(ZSTR_VAL(name), known[i].name, known[i].len) == 0) {
+				return known[i].caller;
+			}
+		}
+	}
+	return EG(current_execute_data) ? CR_CALLER_OTHER : CR_CALLER_NOBODY;
+}
+
+void cloakroom_count_variables(cr_write *write)
+{
+	zval *vars = &PS(http_session_vars);
+
+	write->serializer = cr_of_chars(PS(serializer) ? PS(serializer)->name : "");
+	if (Z_ISREF_P(vars) && Z_TYPE_P(Z_REFVAL_P(vars)) == IS_ARRAY) {
+		HashTable *table = Z_ARRVAL_P(Z_REFVAL_P(vars));
+		zend_string *key;
+		ZEND_HASH_FOREACH_STR_KEY(table, key) {
+			/* Numbers as names are left out by PHP's own encoders, with a notice of theirs. */
+			if (key) {
+				write->variables++;
+			}
+		} ZEND_HASH_FOREACH_END();
+	}
+}
+
+zend_string *cloakroom_encode(cr_write *write)
+{
+	zend_string *out = NULL;
+	zval *vars = &PS(http_session_vars);
+
+	cloakroom_count_variables(write);
+	if (PS(serializer) && Z_ISREF_P(vars) && Z_TYPE_P(Z_REFVAL_P(vars)) == IS_ARRAY) {
+		out = PS(serializer)->encode();
+	}
+	write->payload = cr_of(out);
+	write->id = cr_of(PS(id));
+	return out;
+}

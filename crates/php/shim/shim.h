@@ -1,0 +1,57 @@
+/* What the shim's own files share. */
+#ifndef CLOAKROOM_SHIM_H
+#define CLOAKROOM_SHIM_H
+
+#include "php.h"
+#include "php_ini.h"
+#include "SAPI.h"
+#include "ext/session/php_session.h"
+#include "ext/standard/info.h"
+#include "ext/standard/html.h"
+#include "zend_exceptions.h"
+
+#include "door.h"
+
+#ifdef ZTS
+# error "cloakroom.so is for PHP without thread safety (NTS), which is what PHP-FPM, CGI and CLI of every distribution are. Build it with the php-config of such a PHP."
+#endif
+#if PHP_VERSION_ID < 80100
+# error "cloakroom.so needs PHP 8.1 or newer."
+#endif
+#if PHP_VERSION_ID >= 80600
+# error "PHP 8.6 changed the session handlers' open(); this release of cloakroom.so is for PHP 8.1 to 8.5."
+#endif
+/* The table of a save handler is the contract with ext/session; when either changes, stop here and not in production. */
+_Static_assert(PHP_SESSION_API == 20161017, "ext/session has another interface than the one this shim was written for");
+_Static_assert(sizeof(ps_module) == 10 * sizeof(void *), "ps_module has other members than a name and nine functions");
+
+extern const cr_door *cloakroom_door;
+extern const ps_module ps_mod_cloakroom;
+extern const zend_function_entry cloakroom_functions[];
+
+static inline cr_slice cr_of(const zend_string *s)
+{
+	cr_slice out = { s ? ZSTR_VAL(s) : "", s ? ZSTR_LEN(s) : 0 };
+	return out;
+}
+
+static inline cr_slice cr_of_chars(const char *s)
+{
+	cr_slice out = { s ? s : "", s ? strlen(s) : 0 };
+	return out;
+}
+
+/* Reads the settings in force into `out`; the slices point into PHP's own strings. */
+void cloakroom_settings(cr_settings *out);
+/* Writes waiting lines to the server's log. */
+void cloakroom_log(void);
+/* Which session function PHP is in. */
+int cloakroom_caller(void);
+/* Encodes $_SESSION and fills `write`; the caller releases the string. NULL with an exception pending when a variable threw. */
+zend_string *cloakroom_encode(cr_write *write);
+void cloakroom_count_variables(cr_write *write);
+/* Makes PHP's session_write_close, session_commit and session_destroy tell the truth. */
+void cloakroom_truthful_functions(void);
+void cloakroom_restore_php(void);
+
+#endif

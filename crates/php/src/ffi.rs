@@ -1,0 +1,341 @@
+//! The border to C: the table of `shim/door.h`, field by field, and one function an entry that turns raw parts into
+//! slices, calls [`Door`] and leaves what C is to copy in buffers that live until the next call.
+//!
+//! # Why this is sound
+//! * PHP without thread safety (the shim refuses to compile for any other) calls a module from one thread only; the mutex
+//!   is never contended and turns a violation into a failure instead of a race.
+//! * Slices from C point into zend_strings and PHP's globals that C keeps alive during the call; nothing here keeps them.
+//! * Rust never calls C, so no longjmp of PHP's (`zend_bailout`, exceptions) can pass through these frames, and every
+//!   entry is a `catch_unwind`, so no panic passes into C.
+
+mod table;
+
+use std::ffi::{c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, Once};
+
+use crate::door::{Caller, Door, Item, Verdict, Write};
+use crate::settings::Raw;
+use table::{DoorTable, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
+
+/// The door, and what C may still look at from the last call.
+#[derive(Default)]
+struct State {
+    door: Door,
+    payload: Vec<u8>,
+    id: Vec<u8>,
+    status: Vec<(&'static str, Item)>,
+    items: Vec<RawItem>,
+}
+
+// SAFETY: the pointers in `items` point into `status` of the same struct, and are only read by C on PHP's one thread.
+unsafe impl Send for State {}
+
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+/// Runs an entry. A panic is a bug of ours: it is told to the log, and the request goes on with `otherwise`.
+fn enter<T>(otherwise: T, entry: impl FnOnce(&mut State) -> T) -> T {
+    static HOOK: Once = Once::new();
+    // The default hook prints to stderr what a panic says, and that might be data.
+    HOOK.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    let Ok(mut guard) = STATE.try_lock() else { return otherwise };
+    let state = guard.get_or_insert_with(State::default);
+    match catch_unwind(AssertUnwindSafe(|| entry(state))) {
+        Ok(out) => out,
+        Err(_) => {
+            state.door.request = crate::door::Request::default();
+            state.door.log.say(
+                "An error inside Cloakroom was caught; the request goes on without its session. Please report it.",
+            );
+            otherwise
+        }
+    }
+}
+
+impl Slice {
+    const EMPTY: Self = Self { ptr: std::ptr::null(), len: 0 };
+
+    fn of(bytes: &[u8]) -> Self {
+        Self { ptr: bytes.as_ptr().cast(), len: bytes.len() }
+    }
+
+    /// The bytes that C has handed in.
+    ///
+    /// # Safety
+    /// `ptr` is null or points to `len` bytes that stay as they are for `'a` (door.h: during the call).
+    unsafe fn bytes<'a>(self) -> &'a [u8] {
+        if self.ptr.is_null() || self.len == 0 {
+            return &[];
+        }
+        // SAFETY: as the caller promises.
+        unsafe { std::slice::from_raw_parts(self.ptr.cast(), self.len) }
+    }
+}
+
+impl RawSettings {
+    /// # Safety
+    /// All slices are valid during `'a`.
+    unsafe fn read<'a>(&self) -> Raw<'a> {
+        // SAFETY: `cloakroom_settings` fills all slices from INI entries, which outlive the call.
+        unsafe {
+            Raw {
+                values: self.values.map(|v| v.bytes()),
+                save_path: self.save_path.bytes(),
+                gc_maxlifetime: self.gc_maxlifetime,
+                sid_length: self.sid_length,
+                sid_bits: self.sid_bits,
+                use_strict_mode: self.use_strict_mode != 0,
+                serializer: self.serializer.bytes(),
+            }
+        }
+    }
+}
+
+impl RawWrite {
+    /// # Safety
+    /// All slices are valid during `'a`.
+    unsafe fn read<'a>(&self) -> Write<'a> {
+        // SAFETY: the shim points them at zend_strings it holds until the call has returned.
+        unsafe {
+            Write {
+                id: self.id.bytes(),
+                payload: self.payload.bytes(),
+                serializer: std::str::from_utf8(self.serializer.bytes()).unwrap_or_default(),
+                variables: self.variables,
+            }
+        }
+    }
+}
+
+/// Copies text into a buffer of C's, cut to fit, with a NUL at the end; the length without it.
+///
+/// # Safety
+/// `out` points to `capacity` writable bytes.
+unsafe fn copy_out(text: &[u8], out: *mut c_char, capacity: usize) -> usize {
+    if out.is_null() || capacity == 0 {
+        return 0;
+    }
+    let len = text.len().min(capacity - 1);
+    // SAFETY: `len` < `capacity`, and a buffer of C's never overlaps ours.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), out, len);
+        *out.add(len) = 0;
+    }
+    len
+}
+
+extern "C" fn check(settings: *const RawSettings, message: *mut c_char, capacity: usize) -> i32 {
+    // SAFETY: the shim passes a filled struct on its stack.
+    let raw = unsafe { (*settings).read() };
+    match enter(Ok(()), |state| state.door.check(&raw)) {
+        Ok(()) => 0,
+        Err(wrong) => {
+            // SAFETY: the shim passes its buffer and that buffer's size.
+            unsafe { copy_out(wrong.text.as_bytes(), message, capacity) };
+            if wrong.fatal { 1 } else { 2 }
+        }
+    }
+}
+
+extern "C" fn open(settings: *const RawSettings, caller: i32, hardening: *mut RawHardening) -> i32 {
+    // SAFETY: the shim passes a filled struct on its stack.
+    let raw = unsafe { (*settings).read() };
+    let safe = crate::door::Hardening { strict: true, httponly: true, hide_cookie: true };
+    let found = enter(safe, |state| state.door.open(&raw, Caller::from_code(caller)));
+    let out = RawHardening {
+        strict: found.strict.into(),
+        httponly: found.httponly.into(),
+        hide_cookie: found.hide_cookie.into(),
+    };
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *hardening = out };
+    1
+}
+
+extern "C" fn close(caller: i32) {
+    enter((), |state| state.door.close(Caller::from_code(caller)));
+}
+
+extern "C" fn validate(id: Slice, caller: i32) -> i32 {
+    // SAFETY: the id is a zend_string that PHP holds during the call.
+    let id = unsafe { id.bytes() };
+    enter(Verdict::NO, |state| state.door.validate(id, Caller::from_code(caller))).0
+}
+
+extern "C" fn create_id(caller: i32, id: *mut Slice) -> i32 {
+    let (verdict, out) = enter((Verdict::NO, Slice::EMPTY), |state| {
+        let (verdict, id) = state.door.create_id(Caller::from_code(caller));
+        state.id = id;
+        (verdict, Slice::of(&state.id))
+    });
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *id = out };
+    verdict.0
+}
+
+extern "C" fn wants_payload() -> i32 {
+    enter(false, |state| state.door.wants_payload()).into()
+}
+
+extern "C" fn rotate(write: *const RawWrite, id: *mut Slice) -> i32 {
+    // SAFETY: the shim passes a filled struct on its stack.
+    let write = unsafe { (*write).read() };
+    let (verdict, out) = enter((Verdict::NO, Slice::EMPTY), |state| {
+        let (verdict, id) = state.door.rotate(&write);
+        state.id = id;
+        (verdict, Slice::of(&state.id))
+    });
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *id = out };
+    verdict.0
+}
+
+extern "C" fn read(id: Slice, caller: i32, out: *mut RawRead) -> i32 {
+    // SAFETY: the id is a zend_string that PHP holds during the call.
+    let id = unsafe { id.bytes() };
+    let nothing = RawRead { payload: Slice::EMPTY, id: Slice::EMPTY };
+    let (verdict, found) = enter((Verdict::YES.0, nothing), |state| {
+        let reading = state.door.read(id, Caller::from_code(caller));
+        state.payload = reading.payload;
+        let mut verdict = reading.verdict.0;
+        if let Some(id) = reading.id {
+            state.id = id;
+            verdict |= Verdict::NEW_ID;
+        }
+        (verdict, RawRead { payload: Slice::of(&state.payload), id: Slice::of(&state.id) })
+    });
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *out = found };
+    verdict
+}
+
+extern "C" fn write(write: *const RawWrite, caller: i32) -> i32 {
+    // SAFETY: the shim passes a filled struct on its stack.
+    let write = unsafe { (*write).read() };
+    enter(Verdict::NO, |state| {
+        state.payload = Vec::new();
+        state.door.write(&write, Caller::from_code(caller))
+    })
+    .0
+}
+
+extern "C" fn destroy(id: Slice, caller: i32) -> i32 {
+    // SAFETY: the id is a zend_string that PHP holds during the call.
+    let id = unsafe { id.bytes() };
+    enter(Verdict::NO, |state| state.door.destroy(id, Caller::from_code(caller))).0
+}
+
+extern "C" fn gc(caller: i32) -> i64 {
+    enter(-1, |state| state.door.gc(Caller::from_code(caller)))
+}
+
+extern "C" fn last_ok() -> i32 {
+    enter(false, |state| state.door.last_ok()).into()
+}
+
+extern "C" fn owner(owner: *const Slice) -> i32 {
+    // SAFETY: null, or a struct on the shim's stack over a zend_string that PHP holds during the call.
+    let owner = unsafe { owner.as_ref().map(|slice| slice.bytes()) };
+    enter(false, |state| state.door.owner(owner)).into()
+}
+
+extern "C" fn status(items: *mut *const RawItem) -> usize {
+    let (list, count) = enter((std::ptr::null(), 0), |state| {
+        state.status = state.door.status();
+        state.items = state.status.iter().map(|(name, item)| RawItem::of(name, item)).collect();
+        (state.items.as_ptr(), state.items.len())
+    });
+    // SAFETY: the shim passes a pointer on its stack; the list lives in STATE until the next call.
+    unsafe { *items = list };
+    count
+}
+
+impl RawItem {
+    fn of(name: &str, item: &Item) -> Self {
+        let (kind, number, text) = match item {
+            Item::Null => (0, 0, Slice::EMPTY),
+            Item::Bool(yes) => (1, i64::from(*yes), Slice::EMPTY),
+            Item::Number(number) => (2, i64::try_from(*number).unwrap_or(i64::MAX), Slice::EMPTY),
+            Item::Text(text) => (3, 0, Slice::of(text.as_bytes())),
+        };
+        Self { name: Slice::of(name.as_bytes()), kind, number, text }
+    }
+}
+
+extern "C" fn next_line(line: *mut c_char, capacity: usize) -> i32 {
+    let Some(text) = enter(None, |state| state.door.log.next()) else { return 0 };
+    // SAFETY: the shim passes its buffer and that buffer's size.
+    unsafe { copy_out(text.as_bytes(), line, capacity) };
+    1
+}
+
+extern "C" fn request_end() {
+    enter((), |state| {
+        state.payload = Vec::new();
+        state.id = Vec::new();
+        state.items = Vec::new();
+        state.status = Vec::new();
+        state.door.request_end();
+    });
+}
+
+extern "C" fn after_response() {
+    enter((), |state| state.door.after_response());
+}
+
+extern "C" fn process_end() {
+    enter((), |state| state.door.process_end());
+}
+
+extern "C" fn mask(url: Slice, out: *mut c_char, capacity: usize) -> usize {
+    // SAFETY: an INI entry's value, which outlives the call.
+    let url = unsafe { url.bytes() };
+    let masked = enter(String::from("***"), |_| cloakroom_stores::masked(&String::from_utf8_lossy(url)));
+    // SAFETY: the shim passes its buffer and that buffer's size.
+    unsafe { copy_out(masked.as_bytes(), out, capacity) }
+}
+
+/// The version with the NUL that PHP wants.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+
+static TABLE: DoorTable = DoorTable {
+    check,
+    open,
+    close,
+    validate,
+    create_id,
+    wants_payload,
+    rotate,
+    read,
+    write,
+    destroy,
+    gc,
+    last_ok,
+    owner,
+    status,
+    next_line,
+    request_end,
+    after_response,
+    process_end,
+    mask,
+    version: Slice { ptr: VERSION.as_ptr().cast(), len: VERSION.len() - 1 },
+};
+
+#[cfg(not(test))]
+unsafe extern "C" {
+    fn cloakroom_shim_module(door: *const DoorTable) -> *mut c_void;
+}
+
+/// What PHP asks an extension for. The only symbol that leaves this library.
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+extern "C" fn get_module() -> *mut c_void {
+    // SAFETY: the shim keeps the pointer, and the table is static.
+    unsafe { cloakroom_shim_module(&raw const TABLE) }
+}
+
+/// Unit tests are linked without PHP.
+#[cfg(test)]
+fn _table_is_complete() -> (*const DoorTable, *mut c_void) {
+    (&raw const TABLE, std::ptr::null_mut())
+}

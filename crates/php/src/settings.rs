@@ -1,0 +1,302 @@
+//! The site's settings: INI entries `cloakroom.*` as text, read into what the engine needs.
+
+use std::time::Duration;
+
+use cloakroom::{KeyRing, Lifetime, Namespace, Policy};
+
+/// How many `cloakroom.*` entries there are (`enum cr_setting` in `shim/door.h`).
+pub(crate) const ENTRIES: usize = 13;
+
+/// Fewest random bits an id may have.
+const FEWEST_BITS: u64 = 128;
+/// Longest id that PHP takes, in characters.
+const LONGEST_ID: u64 = 256;
+
+/// Settings as PHP has them at this moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Raw<'a> {
+    /// In the order of `enum cr_setting`.
+    pub(crate) values: [&'a [u8]; ENTRIES],
+    /// `session.save_path` of the system's ini files.
+    pub(crate) save_path: &'a [u8],
+    /// Seconds.
+    pub(crate) gc_maxlifetime: i64,
+    /// `session.sid_length`, characters.
+    pub(crate) sid_length: i64,
+    /// `session.sid_bits_per_character`.
+    pub(crate) sid_bits: i64,
+    /// `session.use_strict_mode`.
+    pub(crate) use_strict_mode: bool,
+    /// `session.serialize_handler`.
+    pub(crate) serializer: &'a [u8],
+}
+
+impl Raw<'_> {
+    /// What tells two sets of settings apart; holds secrets, so it is never shown.
+    pub(crate) fn fingerprint(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for value in self.values.iter().chain([&self.save_path]) {
+            out.extend_from_slice(&value.len().to_le_bytes());
+            out.extend_from_slice(value);
+        }
+        out
+    }
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoreAt {
+    /// Nothing is configured: the embedded store.
+    Default,
+    /// A URL.
+    Url(String),
+    /// A file that holds the URL.
+    File(String),
+}
+
+/// How an id is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdShape {
+    /// At least so many bits, six a character.
+    Bits(u64),
+    /// By `session.sid_length` and `session.sid_bits_per_character`.
+    Php,
+}
+
+impl IdShape {
+    /// Characters and bits per character; never less than 128 bits.
+    pub(crate) fn characters(self, sid_length: i64, sid_bits: i64) -> (usize, u8) {
+        let (length, bits) = match self {
+            IdShape::Bits(bits) => (bits.div_ceil(6), 6),
+            IdShape::Php => {
+                let bits = sid_bits.clamp(4, 6).unsigned_abs();
+                (sid_length.clamp(1, 256).unsigned_abs().max(FEWEST_BITS.div_ceil(bits)), bits)
+            }
+        };
+        (usize::try_from(length.min(LONGEST_ID)).unwrap_or(43), u8::try_from(bits).unwrap_or(6))
+    }
+}
+
+/// A site's settings.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) store: StoreAt,
+    pub(crate) namespace: Namespace,
+    pub(crate) ring: KeyRing,
+    pub(crate) timeout: Duration,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) absolute: Option<Duration>,
+    pub(crate) policy: Policy,
+    pub(crate) strict: bool,
+    pub(crate) httponly: bool,
+    pub(crate) id: IdShape,
+    pub(crate) error_page: bool,
+}
+
+/// What is wrong with the settings: a sentence with the remedy. Never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) text: String,
+    /// Whether PHP must not start with it.
+    pub(crate) fatal: bool,
+}
+
+fn wrong<T>(text: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong { text: text.into(), fatal: false })
+}
+
+impl Settings {
+    /// Reads the settings.
+    pub(crate) fn read(raw: &Raw<'_>) -> Result<Self, Wrong> {
+        let [
+            store,
+            store_file,
+            namespace,
+            keys,
+            timeout,
+            idle,
+            absolute,
+            grace,
+            strict,
+            httponly,
+            id_bits,
+            on_failure,
+            max_size,
+        ] = raw.values.map(|v| String::from_utf8_lossy(v).trim().to_owned());
+        let id = id_shape(&id_bits, raw)?;
+        let store = match (store.is_empty(), store_file.is_empty()) {
+            (true, true) => StoreAt::Default,
+            (false, true) => StoreAt::Url(store),
+            (true, false) => StoreAt::File(store_file),
+            (false, false) => {
+                return wrong("cloakroom.store and cloakroom.store_file are both set; leave one of them empty.");
+            }
+        };
+        let Some(timeout) = seconds(&timeout).filter(|t| !t.is_zero()) else {
+            return wrong("cloakroom.timeout must be a number of seconds above 0, such as 2 or 0.5.");
+        };
+        let policy = Policy {
+            grace: match seconds(&grace) {
+                Some(grace) if grace <= Duration::from_secs(600) => grace,
+                _ => return wrong("cloakroom.grace must be a number of seconds from 0 to 600."),
+            },
+            max_size: match bytes(&max_size) {
+                Some(size) => size,
+                None => return wrong("cloakroom.max_size must be a number of bytes, such as 16M, below 2G."),
+            },
+            ..Policy::default()
+        };
+        Ok(Self {
+            store,
+            namespace: match Namespace::new(namespace) {
+                Ok(namespace) => namespace,
+                Err(error) => return wrong(format!("cloakroom.namespace: {error}")),
+            },
+            ring: match KeyRing::parse(&keys) {
+                Ok(ring) => ring,
+                Err(error) => return wrong(format!("cloakroom.keys: {error}")),
+            },
+            timeout,
+            idle: optional_seconds("cloakroom.idle", &idle)?,
+            absolute: optional_seconds("cloakroom.absolute", &absolute)?,
+            policy,
+            strict: ours_or_php("cloakroom.strict", &strict)?,
+            httponly: ours_or_php("cloakroom.httponly", &httponly)?,
+            id,
+            error_page: match on_failure.as_str() {
+                "" | "empty" => false,
+                "error" => true,
+                _ => return wrong("cloakroom.on_failure must be `empty` or `error`."),
+            },
+        })
+    }
+
+    /// The deadlines of this request's sessions; `gc_maxlifetime` is what was in force at session_start.
+    pub(crate) fn lifetime(&self, gc_maxlifetime: i64) -> Lifetime {
+        let php = Duration::from_secs(gc_maxlifetime.max(1).unsigned_abs());
+        Lifetime { idle: self.idle.unwrap_or(php), absolute: self.absolute }
+    }
+}
+
+fn id_shape(text: &str, raw: &Raw<'_>) -> Result<IdShape, Wrong> {
+    let refused = |what: String| {
+        let text = format!(
+            "{what}; ids of less than {FEWEST_BITS} bits can be guessed, so PHP does not start with them. \
+             Set cloakroom.id_bits to 256 (the default)"
+        );
+        Err(Wrong { text, fatal: true })
+    };
+    if text == "php" {
+        let bits = raw.sid_length.saturating_mul(raw.sid_bits);
+        if bits < FEWEST_BITS as i64 {
+            return refused(format!(
+                "cloakroom.id_bits is `php`, and session.sid_length × session.sid_bits_per_character is {bits}"
+            ))
+            .map_err(|w: Wrong| Wrong { text: w.text + ", or raise session.sid_length.", ..w });
+        }
+        return Ok(IdShape::Php);
+    }
+    match text.parse::<u64>() {
+        Ok(bits) if bits < FEWEST_BITS => {
+            refused(format!("cloakroom.id_bits is {bits}")).map_err(|w: Wrong| Wrong { text: w.text + ".", ..w })
+        }
+        Ok(bits) if bits <= LONGEST_ID * 6 => Ok(IdShape::Bits(bits)),
+        _ => wrong("cloakroom.id_bits must be a number of bits from 128 to 1536, or `php`."),
+    }
+}
+
+/// On by default, `php` hands it to `session.*`.
+fn ours_or_php(name: &str, text: &str) -> Result<bool, Wrong> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "on" | "yes" | "true" => Ok(true),
+        "php" => Ok(false),
+        _ => wrong(format!("{name} must be 1, or `php` to leave it to the session.* setting.")),
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let number: f64 = text.parse().ok()?;
+    Duration::try_from_secs_f64(number).ok().filter(|d| d.as_secs() < 10 * 365 * 86_400)
+}
+
+fn optional_seconds(name: &str, text: &str) -> Result<Option<Duration>, Wrong> {
+    if text.is_empty() || text == "0" {
+        return Ok(None);
+    }
+    match seconds(text).filter(|d| !d.is_zero()) {
+        Some(time) => Ok(Some(time)),
+        None => wrong(format!("{name} must be a number of seconds, or empty for none of its own.")),
+    }
+}
+
+/// A size as PHP writes them: bytes, or with K, M or G.
+fn bytes(text: &str) -> Option<u32> {
+    let (digits, factor) = match text.as_bytes().last()?.to_ascii_uppercase() {
+        b'K' => (&text[..text.len() - 1], 1u64 << 10),
+        b'M' => (&text[..text.len() - 1], 1 << 20),
+        b'G' => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    let size = digits.trim().parse::<u64>().ok()?.checked_mul(factor)?;
+    u32::try_from(size).ok().filter(|s| *s > 0 && *s < 1 << 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULTS: [&str; ENTRIES] = ["", "", "", "", "2", "", "", "60", "1", "1", "256", "empty", "16M"];
+
+    fn with(index: usize, value: &str) -> Result<Settings, Wrong> {
+        let mut values = DEFAULTS;
+        values[index] = value;
+        Settings::read(&Raw {
+            values: values.map(str::as_bytes),
+            save_path: b"",
+            gc_maxlifetime: 1440,
+            sid_length: 26,
+            sid_bits: 5,
+            use_strict_mode: false,
+            serializer: b"php",
+        })
+    }
+
+    #[test]
+    fn nothing_configured_is_the_embedded_store_with_safe_defaults() {
+        let settings = with(0, "").expect("defaults");
+        assert_eq!(settings.store, StoreAt::Default);
+        assert!(settings.strict && settings.httponly && !settings.error_page);
+        assert_eq!(settings.id.characters(26, 5), (43, 6));
+        assert_eq!(settings.lifetime(1440).idle, Duration::from_secs(1440));
+        assert_eq!(settings.lifetime(1440).absolute, None);
+    }
+
+    #[test]
+    fn ids_below_128_bits_stop_php_from_starting() {
+        let wrong = with(10, "96").expect_err("too few");
+        assert!(wrong.fatal && wrong.text.contains("128"), "{}", wrong.text);
+        // Debian's 26 × 5 = 130 bits is enough.
+        assert_eq!(with(10, "php").expect("130 bits").id, IdShape::Php);
+        assert_eq!(IdShape::Php.characters(26, 5), (26, 5));
+        // What code sets later can't go below it either.
+        assert_eq!(IdShape::Php.characters(22, 4), (32, 4));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_its_remedy_and_no_secret() {
+        for (index, value, name) in [
+            (3, "hunter2", "cloakroom.keys"),
+            (4, "0", "cloakroom.timeout"),
+            (5, "-1", "cloakroom.idle"),
+            (7, "9999", "cloakroom.grace"),
+            (8, "0", "cloakroom.strict"),
+            (10, "many", "cloakroom.id_bits"),
+            (11, "ignore", "cloakroom.on_failure"),
+            (12, "9G", "cloakroom.max_size"),
+        ] {
+            let wrong = with(index, value).expect_err(name);
+            assert!(wrong.text.contains(name) && !wrong.fatal && !wrong.text.contains("hunter2"), "{}", wrong.text);
+        }
+        assert_eq!(bytes("512k"), Some(512 << 10));
+    }
+}
