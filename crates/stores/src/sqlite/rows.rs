@@ -1,0 +1,116 @@
+//! A record as a row, and back.
+
+use cloakroom::wire::Damaged;
+use cloakroom::{About, Key, Owner, Record, State, Time, Version};
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+
+/// The place of a key: 63 of its bits. Keys are hashes, so places are spread evenly, and their order is the keys' order.
+pub(super) fn home(key: &Key) -> i64 {
+    let mut eight = [0u8; 8];
+    eight.copy_from_slice(&key.as_bytes()[..8]);
+    (u64::from_be_bytes(eight) >> 1).cast_signed()
+}
+
+/// A time as a column; compared by SQLite, so it must not wrap.
+pub(super) fn time(time: Time) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}
+
+/// A column as a time.
+pub(super) fn to_time(column: i64) -> Time {
+    Time(u64::try_from(column).unwrap_or(0))
+}
+
+/// A row that was read: its place, its key, and the record unless it is damaged.
+pub(super) struct Read {
+    pub(super) id: i64,
+    pub(super) key: Option<Key>,
+    pub(super) record: Result<Record, Damaged>,
+}
+
+/// Reads a row of [`super::schema::LOAD`] or of a page; the latter has no envelope.
+pub(super) fn read(row: &Row<'_>, with_envelope: bool) -> rusqlite::Result<Read> {
+    let id = row.get(0)?;
+    let key = blob(row, 1)?.and_then(|k| <[u8; 32]>::try_from(k).ok()).map(Key::from_bytes);
+    let record = record(row, with_envelope)?;
+    Ok(Read { id, key, record: if key.is_some() { record } else { Err(Damaged::Field) } })
+}
+
+/// The outer error is the engine's, the inner one says that the row is no record.
+fn record(row: &Row<'_>, with_envelope: bool) -> rusqlite::Result<Result<Record, Damaged>> {
+    let version = Version { incarnation: row.get::<_, i64>(2)?.cast_unsigned(), counter: row.get::<_, i64>(3)?.cast_unsigned() };
+    let (Ok(state), Ok(kind)) = (u8::try_from(row.get::<_, i64>(4)?), u8::try_from(row.get::<_, i64>(5)?)) else {
+        return Ok(Err(Damaged::State));
+    };
+    let Some(state) = State::from_codes(state, kind, to_time(row.get(6)?).0) else {
+        return Ok(Err(Damaged::State));
+    };
+    let (Ok(format), Ok(size)) = (u8::try_from(row.get::<_, i64>(11)?), u32::try_from(row.get::<_, i64>(12)?)) else {
+        return Ok(Err(Damaged::Field));
+    };
+    let owner = match blob(row, 13)?.map(Owner::new) {
+        None => None,
+        Some(Ok(owner)) => Some(owner),
+        Some(Err(_)) => return Ok(Err(Damaged::Field)),
+    };
+    let about = match About::decode(blob(row, 14)?.unwrap_or_default()) {
+        Ok(about) => about,
+        Err(damage) => return Ok(Err(damage)),
+    };
+    Ok(Ok(Record {
+        version,
+        state,
+        created: to_time(row.get(7)?),
+        touched: to_time(row.get(8)?),
+        idle: to_time(row.get(9)?),
+        absolute: row.get::<_, Option<i64>>(10)?.map(to_time),
+        owner,
+        format,
+        size,
+        about,
+        envelope: if with_envelope { blob(row, 15)?.unwrap_or_default().to_vec() } else { Vec::new() },
+    }))
+}
+
+/// A column that holds bytes, or nothing.
+fn blob<'r>(row: &'r Row<'_>, at: usize) -> rusqlite::Result<Option<&'r [u8]>> {
+    Ok(match row.get_ref(at)? {
+        ValueRef::Blob(bytes) => Some(bytes),
+        _ => None,
+    })
+}
+
+/// Binds the columns of a record to ?1 to ?17.
+pub(super) fn bind(stmt: &mut rusqlite::Statement<'_>, id: i64, key: &Key, record: &Record) -> rusqlite::Result<()> {
+    let (state, kind, at) = record.state.codes();
+    stmt.raw_bind_parameter(1, id)?;
+    stmt.raw_bind_parameter(2, key.as_bytes().as_slice())?;
+    stmt.raw_bind_parameter(3, record.version.incarnation.cast_signed())?;
+    stmt.raw_bind_parameter(4, record.version.counter.cast_signed())?;
+    stmt.raw_bind_parameter(5, state)?;
+    stmt.raw_bind_parameter(6, kind)?;
+    stmt.raw_bind_parameter(7, time(Time(at)))?;
+    stmt.raw_bind_parameter(8, time(record.created))?;
+    stmt.raw_bind_parameter(9, time(record.touched))?;
+    stmt.raw_bind_parameter(10, time(record.idle))?;
+    stmt.raw_bind_parameter(11, record.absolute.map(time))?;
+    stmt.raw_bind_parameter(12, record.format)?;
+    stmt.raw_bind_parameter(13, record.size)?;
+    stmt.raw_bind_parameter(14, record.owner.as_ref().map(Owner::as_bytes))?;
+    stmt.raw_bind_parameter(15, time(record.expires()))?;
+    stmt.raw_bind_parameter(16, record.about.encode().as_slice())?;
+    stmt.raw_bind_parameter(17, record.envelope.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_never_negative_and_keep_the_order_of_keys() {
+        let places: Vec<i64> = [0x00, 0x01, 0x7f, 0x80, 0xff].map(|b| home(&Key::from_bytes([b; 32]))).to_vec();
+        assert!(places.iter().all(|p| *p >= 0));
+        assert!(places.is_sorted());
+    }
+}
