@@ -15,7 +15,9 @@ pub enum ConvertError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// Values of these two formats are written differently.
-    #[error("A payload of the format `{from}` can't be written as `{to}`: only PHP's formats can be turned into one another.")]
+    #[error(
+        "A payload of the format `{from}` can't be written as `{to}`: only PHP's formats can be turned into one another."
+    )]
     Formats {
         /// The format it has.
         from: Format,
@@ -92,7 +94,8 @@ pub fn convert(from: Format, payload: &[u8], to: Format) -> Result<Converted, Co
     }
     let tree = decode(from, payload)?;
     let (kept, left): (Vec<usize>, Vec<usize>) = tree.live().partition(|at| fits(to, &tree.name(*at)));
-    let renumbers = from == Format::PhpSerialize || to == Format::PhpSerialize || !left.is_empty() || kept.len() < tree.vars.len();
+    let renumbers =
+        from == Format::PhpSerialize || to == Format::PhpSerialize || !left.is_empty() || kept.len() < tree.vars.len();
     if tree.tied_to_root || (tree.custom && renumbers) {
         return Err(ConvertError::Indivisible);
     }

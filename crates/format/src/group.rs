@@ -120,8 +120,12 @@ impl<'a> Groups<'a> {
 
     /// The names of a group.
     pub(crate) fn members(&mut self, group: usize) -> Vec<Key<'a>> {
-        let mut members: Vec<(usize, Key<'a>)> =
-            self.ids.iter().filter(|(_, id)| self.sets.find(**id) == group).map(|(name, id)| (*id, name.clone())).collect();
+        let mut members: Vec<(usize, Key<'a>)> = self
+            .ids
+            .iter()
+            .filter(|(_, id)| self.sets.find(**id) == group)
+            .map(|(name, id)| (*id, name.clone()))
+            .collect();
         members.sort();
         members.into_iter().map(|(_, name)| name).collect()
     }

@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn string_keys_become_integers_where_php_does_so() {
-        for (text, int) in [("0", 0), ("7", 7), ("-7", -7), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)] {
+        for (text, int) in
+            [("0", 0), ("7", 7), ("-7", -7), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)]
+        {
             assert_eq!(Key::of_array(Cow::Borrowed(text.as_bytes())), Key::Int(int), "{text}");
         }
         for text in ["", "-", "-0", "07", "+7", "7 ", "1.0", "9223372036854775808", "-9223372036854775809"] {

@@ -96,7 +96,8 @@ pub(crate) fn named_values<const KEEP: bool>(
 ) -> Scanned<()> {
     let mut again = scanner.source.len() + SECOND_READINGS;
     while scanner.pos < scanner.source.len() {
-        let (start, end, unset) = if format == Format::PhpBinary { binary_name(scanner)? } else { barred_name(scanner)? };
+        let (start, end, unset) =
+            if format == Format::PhpBinary { binary_name(scanner)? } else { barred_name(scanner)? };
         if format == Format::PhpBinary && unset {
             continue;
         }
@@ -153,13 +154,16 @@ fn serialized_array(payload: &[u8], limits: Limits) -> Scanned<Tree<'_>> {
 }
 
 fn json_session(payload: &[u8], limits: Limits) -> Scanned<Tree<'_>> {
-    let nodes = if payload.iter().all(u8::is_ascii_whitespace) { Vec::new() } else { json::scan(payload, limits.depth + 1)? };
+    let nodes =
+        if payload.iter().all(u8::is_ascii_whitespace) { Vec::new() } else { json::scan(payload, limits.depth + 1)? };
     let vars = match nodes.first() {
         None => Vec::new(),
         // PHP writes an empty array as a list.
         Some(Node { kind: Kind::List, count: 0, .. }) => Vec::new(),
         Some(Node { kind: Kind::Map, .. }) => keyed(&nodes),
-        Some(node) => return Err(Stop { offset: node.start as usize, fault: Fault::Expected("an object of variables") }),
+        Some(node) => {
+            return Err(Stop { offset: node.start as usize, fault: Fault::Expected("an object of variables") });
+        }
     };
     Ok(Tree::new(Format::Json, payload, nodes, Vec::new(), false, vars))
 }

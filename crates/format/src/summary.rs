@@ -36,7 +36,10 @@ pub fn is_empty(format: Format, payload: &[u8]) -> bool {
         Format::PhpSerialize => payload == b"a:0:{}",
         Format::Json => {
             let mut text = payload.iter().filter(|byte| !byte.is_ascii_whitespace());
-            matches!((text.next(), text.next(), text.next()), (Some(b'{'), Some(b'}'), None) | (Some(b'['), Some(b']'), None))
+            matches!(
+                (text.next(), text.next(), text.next()),
+                (Some(b'{'), Some(b'}'), None) | (Some(b'['), Some(b']'), None)
+            )
         }
         Format::Opaque => matches!(payload, [0, 0, 0, 1 | 2, 0x14, 0] | [0x80] | [0x90]),
     }
@@ -59,7 +62,10 @@ pub fn summary(format: Format, payload: &[u8]) -> Result<Vec<Summary<'_>>, Decod
         Format::Php | Format::PhpBinary => named(format, payload),
         Format::Json | Format::PhpSerialize | Format::Opaque => {
             let tree = decode(format, payload)?;
-            return Ok(tree.variables().map(|var| Summary { name: var.name(), size: var.value().text().len() }).collect());
+            return Ok(tree
+                .variables()
+                .map(|var| Summary { name: var.name(), size: var.value().text().len() })
+                .collect());
         }
     };
     list.map_err(|stop| DecodeError {

@@ -35,9 +35,17 @@ pub struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    pub(crate) fn new(format: Format, source: &'a [u8], nodes: Vec<Node>, numbered: Vec<u32>, custom: bool, vars: Vec<Var>) -> Self {
+    pub(crate) fn new(
+        format: Format,
+        source: &'a [u8],
+        nodes: Vec<Node>,
+        numbered: Vec<u32>,
+        custom: bool,
+        vars: Vec<Var>,
+    ) -> Self {
         let refs = vars.iter().any(|var| nodes[var.value as usize].reach != NOWHERE);
-        let tied_to_root = format == Format::PhpSerialize && nodes.first().is_some_and(|root| root.reach <= root.number);
+        let tied_to_root =
+            format == Format::PhpSerialize && nodes.first().is_some_and(|root| root.reach <= root.number);
         Self { format, source, nodes, numbered, vars, owners: Vec::new(), refs, custom, tied_to_root }
     }
 
@@ -263,7 +271,13 @@ impl<'t, 'a> Value<'t, 'a> {
     pub fn entries(&self) -> Entries<'t, 'a> {
         let node = self.node();
         let end = if node.kind.is_container() { node.next } else { 0 };
-        Entries { tree: self.tree, at: self.node + 1, end, list: (node.kind == Kind::List).then_some(0), property: node.kind == Kind::Object }
+        Entries {
+            tree: self.tree,
+            at: self.node + 1,
+            end,
+            list: (node.kind == Kind::List).then_some(0),
+            property: node.kind == Kind::Object,
+        }
     }
 }
 
@@ -292,7 +306,11 @@ impl<'t, 'a> Iterator for Entries<'t, 'a> {
             None => {
                 let key = self.tree.node(self.at);
                 // Objects' property names stay strings even if they are numbers.
-                let key = if self.property && key.kind != Kind::Int { Key::Str(self.tree.bytes(key)) } else { self.tree.key(self.at) };
+                let key = if self.property && key.kind != Kind::Int {
+                    Key::Str(self.tree.bytes(key))
+                } else {
+                    self.tree.key(self.at)
+                };
                 (key, self.at + 1)
             }
         };

@@ -75,7 +75,13 @@ fn myers(n: usize, m: usize, same: impl Fn(usize, usize) -> bool) -> Vec<(usize,
     for d in 0..=most {
         for k in (0..=d).map(|i| middle + 2 * i - d) {
             let down = k == middle - d || (k != middle + d && reached[k - 1] < reached[k + 1]);
-            let mut x = if d == 0 { 0 } else if down { reached[k + 1] } else { reached[k - 1] + 1 };
+            let mut x = if d == 0 {
+                0
+            } else if down {
+                reached[k + 1]
+            } else {
+                reached[k - 1] + 1
+            };
             // On diagonals beyond the lists' ends there is nothing to compare.
             while x < n && x + middle >= k && x + middle - k < m && same(x, x + middle - k) {
                 x += 1;

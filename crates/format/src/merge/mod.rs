@@ -137,7 +137,9 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Another request changed `")?;
         show_path(f, &self.name, self.nested)?;
-        f.write_str("` of this session at the same time, and its merge rule is `fail`: nothing of this request was written.")
+        f.write_str(
+            "` of this session at the same time, and its merge rule is `fail`: nothing of this request was written.",
+        )
     }
 }
 
@@ -147,7 +149,13 @@ impl std::error::Error for Refused {}
 ///
 /// # Errors
 /// [`Refused`] if there is a conflict where a rule says `fail`.
-pub fn merge(format: Format, base: &[u8], mine: &[u8], theirs: &[u8], options: &MergeOptions<'_>) -> Result<Merged, Refused> {
+pub fn merge(
+    format: Format,
+    base: &[u8],
+    mine: &[u8],
+    theirs: &[u8],
+    options: &MergeOptions<'_>,
+) -> Result<Merged, Refused> {
     if base == mine {
         return Ok(Merged::untouched(theirs));
     }

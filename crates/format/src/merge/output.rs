@@ -73,7 +73,9 @@ impl Output {
         // In JSON: whether a comma is due, by depth; and whether a name has just been written.
         let (mut comma, mut named) = (vec![false], false);
         for step in self.steps {
-            if format == Format::Json && !named && !matches!(step, Step::Close(_))
+            if format == Format::Json
+                && !named
+                && !matches!(step, Step::Close(_))
                 && let Some(due) = comma.last_mut()
             {
                 if *due {

@@ -59,7 +59,11 @@ pub struct RuleError {
 
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The merge rule `{}` can't be understood: {}. Write it like `cart.*.quantity=sum`.", self.entry, self.problem)
+        write!(
+            f,
+            "The merge rule `{}` can't be understood: {}. Write it like `cart.*.quantity=sum`.",
+            self.entry, self.problem
+        )
     }
 }
 

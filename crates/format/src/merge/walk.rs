@@ -22,7 +22,8 @@ pub(super) fn merge_trees<'a>(
     theirs: &Tree<'a>,
     options: &MergeOptions<'_>,
 ) -> Result<Merged, Refused> {
-    let mut walk = Walk { base, mine, theirs, options, path: Vec::new(), conflicts: Vec::new(), out: Output::default() };
+    let mut walk =
+        Walk { base, mine, theirs, options, path: Vec::new(), conflicts: Vec::new(), out: Output::default() };
     walk.session()?;
     let payload = walk.out.write(base.format, mine, theirs);
     Ok(Merged { payload, conflicts: walk.conflicts, whole: None })
@@ -59,7 +60,9 @@ enum Verdict {
 impl<'w, 'a> Walk<'w, 'a> {
     fn session(&mut self) -> Result<(), Refused> {
         let (base, mine, theirs) = (self.base, self.mine, self.theirs);
-        let variables = |tree: &Tree<'a>| Index::new(tree.live().map(|at| (tree.name(at), at as u32, tree.vars[at].value)).collect());
+        let variables = |tree: &Tree<'a>| {
+            Index::new(tree.live().map(|at| (tree.name(at), at as u32, tree.vars[at].value)).collect())
+        };
         let mut groups = Groups::over(&[theirs, mine, base]);
         let mut pieces = HashMap::new();
         let (mut in_base, mut in_mine, mut in_theirs) = (variables(base), variables(mine), variables(theirs));
@@ -76,7 +79,11 @@ impl<'w, 'a> Walk<'w, 'a> {
                             .members(group)
                             .into_iter()
                             .map(|name| {
-                                let three = Three { base: in_base.find(&name), mine: in_mine.find(&name), theirs: in_theirs.find(&name) };
+                                let three = Three {
+                                    base: in_base.find(&name),
+                                    mine: in_mine.find(&name),
+                                    theirs: in_theirs.find(&name),
+                                };
                                 (name, three)
                             })
                             .collect();
@@ -156,19 +163,26 @@ impl<'w, 'a> Walk<'w, 'a> {
         let (left, right) = (self.mine.node(mine), self.theirs.node(theirs));
         let arrays = left.kind.is_array() && right.kind.is_array();
         let equal = same(self.mine, mine, self.theirs, theirs);
-        let whole = !arrays || self.path.len() >= DEPTH || !self.can_be_opened(base, mine, theirs);
-        // Two requests that set up the same list from nothing meant one list, not two.
+        let opens = arrays && self.path.len() < DEPTH && self.can_be_opened(base, mine, theirs);
         let base_array = base.filter(|node| self.base.node(*node).kind.is_array());
-        if !whole && !(equal && base_array.is_none()) {
-            let lists = base_array.is_none_or(|node| is_list(self.base, node)) && is_list(self.mine, mine) && is_list(self.theirs, theirs);
-            if lists {
-                return Ok(if rule == Some(Rule::Union) { Verdict::Union(mine, theirs) } else { Verdict::Sequence(mine, theirs) });
-            }
+        // Two requests that set up the same list from nothing meant one list, not two.
+        let appended = base_array.is_some() || !equal;
+        if opens
+            && appended
+            && is_list(self.mine, mine)
+            && is_list(self.theirs, theirs)
+            && base_array.is_none_or(|node| is_list(self.base, node))
+        {
+            return Ok(if rule == Some(Rule::Union) {
+                Verdict::Union(mine, theirs)
+            } else {
+                Verdict::Sequence(mine, theirs)
+            });
         }
         if equal {
             return Ok(Verdict::Take(From::Theirs, theirs));
         }
-        if !whole {
+        if opens {
             return Ok(Verdict::Entries(mine, theirs));
         }
         let side = self.conflict(Cause::Changed)?;
@@ -178,7 +192,9 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn by_rule(&self, rule: Option<Rule>, base: Option<u32>, mine: u32, theirs: u32) -> Option<Verdict> {
         let rule = rule.filter(|rule| matches!(rule, Rule::Sum | Rule::Max))?;
         let (left, right) = (number(self.mine, mine), number(self.theirs, theirs));
-        let larger = |mine_is_larger| if mine_is_larger { Verdict::Take(From::Mine, mine) } else { Verdict::Take(From::Theirs, theirs) };
+        let larger = |mine_is_larger| {
+            if mine_is_larger { Verdict::Take(From::Mine, mine) } else { Verdict::Take(From::Theirs, theirs) }
+        };
         match (rule, left, right) {
             (Rule::Sum, Some(left), Some(right)) => {
                 let start = base.and_then(|node| number(self.base, node)).unwrap_or(Number::Int(0));
@@ -187,7 +203,8 @@ impl<'w, 'a> Walk<'w, 'a> {
             (Rule::Max, Some(left), Some(right)) => Some(larger(left.at_least(right))),
             (Rule::Max, None, None) => {
                 let (left, right) = (self.mine.node(mine), self.theirs.node(theirs));
-                (left.kind == Kind::Str && right.kind == Kind::Str).then(|| larger(self.mine.bytes(left) >= self.theirs.bytes(right)))
+                (left.kind == Kind::Str && right.kind == Kind::Str)
+                    .then(|| larger(self.mine.bytes(left) >= self.theirs.bytes(right)))
             }
             _ => None,
         }
@@ -205,7 +222,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         if rule == Rule::Fail {
             return Err(Refused { name, nested });
         }
-        let known = |conflict: &&mut Conflict| conflict.nested == nested && conflict.cause == cause && conflict.name == name;
+        let known =
+            |conflict: &&mut Conflict| conflict.nested == nested && conflict.cause == cause && conflict.name == name;
         match self.conflicts.iter_mut().rev().find(known) {
             Some(conflict) => conflict.count += 1,
             None => self.conflicts.push(Conflict { name, nested, cause, count: 1 }),
@@ -226,7 +244,9 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// Whether no reference leads from one element of the array into another or out of it, in any version.
     fn can_be_opened(&self, base: Option<u32>, mine: u32, theirs: u32) -> bool {
-        base.is_none_or(|node| is_closed(self.base, node)) && is_closed(self.mine, mine) && is_closed(self.theirs, theirs)
+        base.is_none_or(|node| is_closed(self.base, node))
+            && is_closed(self.mine, mine)
+            && is_closed(self.theirs, theirs)
     }
 
     fn carry_out(&mut self, verdict: Verdict, three: Three) -> Result<(), Refused> {
@@ -311,7 +331,14 @@ impl<'w, 'a> Walk<'w, 'a> {
             && left.zip(right).all(|(a, b)| same(self.mine, mine_list[a], self.theirs, theirs_list[b]))
     }
 
-    fn element(&mut self, base: u32, my: Fate, their: Fate, mine: &[u32], theirs: &[u32]) -> Result<(Verdict, Three), Refused> {
+    fn element(
+        &mut self,
+        base: u32,
+        my: Fate,
+        their: Fate,
+        mine: &[u32],
+        theirs: &[u32],
+    ) -> Result<(Verdict, Three), Refused> {
         let now = |fate, list: &[u32]| match fate {
             Fate::Kept(place) | Fate::Changed(place) => Some(list[place]),
             Fate::Removed => None,
@@ -319,7 +346,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         let three = Three { base: Some(base), mine: now(my, mine), theirs: now(their, theirs) };
         let verdict = match (my, their) {
             // A plain value that was written over where the other side took the old one out: the new one was never removed.
-            (Fate::Changed(place), Fate::Removed) if !self.opens(base, self.mine, mine[place]) => Verdict::Take(From::Mine, mine[place]),
+            (Fate::Changed(place), Fate::Removed) if !self.opens(base, self.mine, mine[place]) => {
+                Verdict::Take(From::Mine, mine[place])
+            }
             (Fate::Removed, Fate::Changed(place)) if !self.opens(base, self.theirs, theirs[place]) => {
                 Verdict::Take(From::Theirs, theirs[place])
             }
@@ -334,7 +363,9 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn union(&mut self, base: Option<u32>, mine: u32, theirs: u32) {
-        let texts = |tree: &Tree<'a>, nodes: &[u32]| -> HashSet<&'a [u8]> { nodes.iter().map(|node| tree.text(tree.node(*node))).collect() };
+        let texts = |tree: &Tree<'a>, nodes: &[u32]| -> HashSet<&'a [u8]> {
+            nodes.iter().map(|node| tree.text(tree.node(*node))).collect()
+        };
         let (mine_list, theirs_list) = (elements(self.mine, mine), elements(self.theirs, theirs));
         let in_base = base.map_or_else(HashSet::new, |node| texts(self.base, &elements(self.base, node)));
         let (in_mine, in_theirs) = (texts(self.mine, &mine_list), texts(self.theirs, &theirs_list));
@@ -399,7 +430,9 @@ impl<'a> Index<'a> {
     fn find(&mut self, key: &Key<'a>) -> Option<u32> {
         if self.list.get(self.next).is_none_or(|(candidate, ..)| candidate != key) {
             let list = &self.list;
-            let table = self.table.get_or_insert_with(|| list.iter().enumerate().map(|(at, (key, ..))| (key.clone(), at)).collect());
+            let table = self
+                .table
+                .get_or_insert_with(|| list.iter().enumerate().map(|(at, (key, ..))| (key.clone(), at)).collect());
             self.next = *table.get(key)?;
         }
         let place = self.next;
