@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing from the distribution for building, running, testing or measuring Cloakroom.
 # Usage: scripts/install-packages.sh [build|up|test|bench|all]…   (default: build)
-# Starts no service, now or at the next boot: a policy file forbids starts during the installation, and units of servers that were
-# not there before are disabled again. Says nothing when nothing is missing.
+# Starts no service, now or at the next boot: a policy file forbids starts during the installation, and services
+# that come with a package are not enabled. Says nothing when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -101,14 +101,14 @@ printf '#!/bin/sh\n# cloakroom: no service starts while its packages are being i
 	as_root tee "$policy" >/dev/null
 as_root chmod 755 "$policy"
 
+# The services that start at boot.
+enabled() {
+	find /etc/systemd/system -path '*.wants/*.service' -printf '%f\n' 2>/dev/null | sort -u
+}
+before=$(enabled)
+
 # Recommendations stay out: they would bring a second web server along. (WordPress's own list still brings Apache's PHP module,
 # but no Apache that could start.)
-units=(mariadb redis-server nginx memcached)
-new_units=()
-for unit in "${units[@]}"; do
-	[[ -e "/lib/systemd/system/$unit.service" || -e "/etc/init.d/$unit" ]] || new_units+=("$unit")
-done
-
 install() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
 		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "${packages[@]}" >>"$log" 2>&1
@@ -121,10 +121,11 @@ if ! install; then
 		die "the installation failed"
 	}
 fi
-if [[ -d /run/systemd/system ]]; then
-	for unit in "${new_units[@]}" "php$(php-config --version | cut -d. -f1,2)-fpm"; do
-		as_root systemctl disable -q "$unit" 2>/dev/null || true
-	done
+# A service that has only now come is not to start at the next boot either; one that was there stays as it is.
+if command -v systemctl >/dev/null; then
+	mapfile -t new < <(comm -13 <(echo "$before") <(enabled))
+	[[ ${#new[@]} -eq 0 ]] || as_root systemctl disable -q "${new[@]}" >>"$log" 2>&1 ||
+		echo "install-packages: these will start at the next boot: ${new[*]}" >&2
 fi
 mapfile -t packages < <(missing "${groups[@]}")
 [[ ${#packages[@]} -eq 0 ]] || die "still missing after the installation: ${packages[*]}"

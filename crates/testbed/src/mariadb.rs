@@ -219,7 +219,10 @@ fn template() -> Result<PathBuf> {
     let fresh = tempfile::tempdir_in(place.path()).attempt(|| "make a folder for the template".into())?;
     let data = fresh.path().join("data");
     let mut install = Command::new(find_program("mariadb-install-db")?);
-    install.args(common(&data)).args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
+    install
+        .args(common(&data))
+        // By force: without it, a host that does not know its own name is refused, though no name is ever looked up.
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--force"]);
     run(install)?;
     bootstrap(&data)?;
     std::fs::rename(&data, &template).attempt(|| format!("put the template at {}", template.display()))?;

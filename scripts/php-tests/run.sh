@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Runs PHP's own session tests: with `files`; with our handler as they are; and with those that force `files` pointed at
+# ours. Whatever passes with `files` must pass with ours, except what scripts/php-tests/exceptions.txt lists; and what that
+# lists must fail. Writes "PASSED FAILED" to the file named in $COUNTS, if that is set.
+# Usage: scripts/php-tests/run.sh [EXTENSION]   default target/release/cloakroom.so
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+extension=$(realpath "${1:-${CARGO_TARGET_DIR:-target}/release/cloakroom.so}")
+scripts/php-tests/fetch.sh
+source=$root/target/php-tests/source
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export TEST_PHP_EXECUTABLE TEST_PHP_CGI_EXECUTABLE NO_INTERACTION=1 SKIP_ONLINE_TESTS=1
+TEST_PHP_EXECUTABLE=$(command -v php) TEST_PHP_CGI_EXECUTABLE=$(command -v php-cgi)
+
+# run NAME FORCED_HANDLER PHP_OPTION…: a copy of the tests, run once; "STATUS TEST" for each into $work/NAME.
+run() {
+	local name=$1 forced=$2
+	shift 2
+	mkdir -p "$work/$name.tests"
+	cp -r "$source/." "$work/$name.tests/"
+	cd "$work/$name.tests"
+	sed -i "s/^session\.save_handler=files\$/session.save_handler=$forced/" ext/session/tests/*.phpt
+	# The status is in the results; a failing test is no failure of the run.
+	php run-tests.php -n -q -j2 "$@" -W "$work/$name.results" ext/session/tests >"$work/$name.log" 2>&1 || true
+	cd "$root"
+	[[ -s $work/$name.results ]] || {
+		echo "PHP's test runner gave no results ($name):" >&2
+		tail -n 20 "$work/$name.log" >&2
+		exit 1
+	}
+	sed -E 's#^([A-Z]+)[[:space:]]+.*/([^/]+)\.phpt.*$#\1 \2#' "$work/$name.results" | sort -k2 >"$work/$name"
+}
+
+ours=(-d "extension=$extension" -d session.save_handler=cloakroom -d "cloakroom.store=sqlite:$work/sessions.sqlite")
+run files files
+run as-they-are files "${ours[@]}"
+run pointed-at-us cloakroom "${ours[@]}"
+
+passed=0 failed=0
+awk '$1 == "PASSED" { print $2 }' "$work/files" | sort >"$work/expected"
+for mode in as-they-are pointed-at-us; do
+	awk '$1 == "PASSED" { print $2 }' "$work/$mode" | sort >"$work/passing"
+	awk -v mode="$mode" '!/^#/ && ($1 == mode || $1 == "both") { print $2 }' scripts/php-tests/exceptions.txt | sort >"$work/excepted"
+	# Fails with ours, is not listed; is listed, passes with ours, or does not even pass with `files`.
+	comm -23 "$work/expected" "$work/passing" | comm -23 - "$work/excepted" >"$work/unlisted"
+	comm -12 "$work/excepted" "$work/passing" >"$work/needless"
+	comm -23 "$work/excepted" "$work/expected" >>"$work/needless"
+	while read -r test; do
+		echo "FAILED  $mode: $test passes with files and not with cloakroom"
+		[[ -f $work/$mode.tests/ext/session/tests/$test.diff ]] && sed 's/^/        /' "$work/$mode.tests/ext/session/tests/$test.diff"
+		failed=$((failed + 1))
+	done <"$work/unlisted"
+	while read -r test; do
+		echo "FAILED  $mode: $test is listed as an exception and is none"
+		failed=$((failed + 1))
+	done <"$work/needless"
+	good=$(comm -12 "$work/expected" "$work/passing" | wc -l)
+	echo "$mode: $good of $(wc -l <"$work/expected") tests that pass with files pass with cloakroom, $(wc -l <"$work/excepted") exceptions"
+	passed=$((passed + good))
+done
+[[ -z ${COUNTS:-} ]] || echo "$passed $failed" >"$COUNTS"
+[[ $failed -eq 0 ]]
