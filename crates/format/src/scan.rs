@@ -209,8 +209,8 @@ impl<'a, const KEEP: bool> Scanner<'a, KEEP> {
                 let body = self.escaped()?;
                 self.leaf(Kind::EscapedStr, start, body);
             }
-            Some(_) => return self.stop(Fault::Expected("a key")),
-            None => return self.stop(Fault::Ends),
+            _ if start < self.source.len() => return self.stop(Fault::Expected("a key")),
+            _ => return self.stop(Fault::Ends),
         }
         Ok(())
     }

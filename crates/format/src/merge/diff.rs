@@ -171,8 +171,8 @@ mod tests {
             let edits = of(&base, &other);
             let mut places = Vec::new();
             let mut kept = 0;
-            for at in 0..=base.len() {
-                places.extend(edits.added[at].clone());
+            for (at, added) in edits.added.iter().enumerate() {
+                places.extend(added.clone());
                 match edits.fates.get(at) {
                     Some(Fate::Kept(place)) => { prop_assert_eq!(base[at], other[*place]); kept += 1; places.push(*place); }
                     Some(Fate::Changed(place)) => places.push(*place),

@@ -1,5 +1,8 @@
 //! Drives one long-lived PHP process. There is no test without it: where PHP is missing, these tests fail.
 
+// A test helper: what goes wrong here is meant to fail the test.
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
