@@ -117,8 +117,15 @@ pub(crate) fn read_url(path: &str) -> Result<String, String> {
         .ok_or_else(|| format!("cloakroom.store_file {path} is empty; put the store's URL into it."))
 }
 
+#[cfg(feature = "sqlite")]
 fn default_url(save_path: &[u8]) -> Result<String, String> {
-    let folder = place::session_folder(save_path);
-    let own = folder.join(format!("cloakroom-{}", rustix::process::geteuid().as_raw()));
-    Ok(format!("sqlite:{}", own.join("sessions.db").display()))
+    let uid = rustix::process::geteuid().as_raw();
+    let file = cloakroom_stores::sqlite::prepare_default(&place::session_folder(save_path), uid, true)
+        .map_err(|error| error.to_string())?;
+    Ok(format!("sqlite:{}", file.display()))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn default_url(_: &[u8]) -> Result<String, String> {
+    Err("This build has no SQLite, so cloakroom.store must name a store.".into())
 }
