@@ -49,7 +49,7 @@ impl Owners for MysqlStore {
         );
         let end = |live: &str| {
             format!(
-                "UPDATE {} SET `incarnation`={},`counter`={},`state`={state},`kind`={kind},`at`={at},`touched`={at},\
+                "UPDATE {} FORCE INDEX (`owner`) SET `incarnation`={},`counter`={},`state`={state},`kind`={kind},`at`={at},`touched`={at},\
                  `idle`={until},`absolute`=NULL,`format`=0,`size`=0,`envelope`='',`due`=LEAST(`due`,{until}) \
                  WHERE `owner`={owner} AND `state`={live} AND {EXPIRES}>{} AND ({except} IS NULL OR `k`<>{except}) \
                  LIMIT {BATCH}",
