@@ -37,7 +37,7 @@ pub fn extension() -> PathBuf {
         return cloakroom_testbed::extension().expect("CLOAKROOM_SO");
     }
     let me = std::env::current_exe().expect("this program");
-    let built = me.ancestors().nth(2).expect("the target folder").join("libcloakroom_php.so");
+    let built = me.parent().expect("the target's deps").join("libcloakroom_php.so");
     assert!(built.is_file(), "{} is missing; cargo build -p cloakroom-php", built.display());
     built
 }
@@ -105,7 +105,7 @@ impl Site {
         for cookie in reply.all("set-cookie") {
             if let Some(value) = cookie.strip_prefix(&format!("{name}=")) {
                 let value = value.split(';').next().unwrap_or_default();
-                visitor.ticket = (!value.is_empty() && value != "deleted").then(|| value.to_owned());
+                visitor.ticket = (!value.is_empty() && value != "deleted").then(|| value.replace("%2C", ","));
             }
         }
         reply
