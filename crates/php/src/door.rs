@@ -69,6 +69,7 @@ impl Door {
     /// Reads the settings at start-up, as the user that PHP starts as. Opens nothing but `cloakroom.store_file`.
     pub(crate) fn check(&mut self, raw: &Raw<'_>) -> Result<(), Wrong> {
         let settings = Settings::read(raw)?;
+        settings.check_start(raw)?;
         if let StoreAt::File(path) = &settings.store
             && let Ok(url) = read_url(path)
         {

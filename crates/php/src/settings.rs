@@ -123,7 +123,7 @@ impl Settings {
             on_failure,
             max_size,
         ] = raw.values.map(|v| String::from_utf8_lossy(v).trim().to_owned());
-        let id = id_shape(&id_bits, raw)?;
+        let id = id_shape(&id_bits)?;
         let store = match (store.is_empty(), store_file.is_empty()) {
             (true, true) => StoreAt::Default,
             (false, true) => StoreAt::Url(store),
@@ -171,6 +171,18 @@ impl Settings {
         })
     }
 
+    /// What only matters when PHP starts: whether `session.sid_*` are enough where ids are left to them. What code sets
+    /// later can't go below the least either ([`IdShape::characters`]).
+    pub(crate) fn check_start(&self, raw: &Raw<'_>) -> Result<(), Wrong> {
+        let bits = raw.sid_length.saturating_mul(raw.sid_bits);
+        if self.id == IdShape::Php && bits < i64::try_from(FEWEST_BITS).unwrap_or(i64::MAX) {
+            return Err(guessable(&format!(
+                "cloakroom.id_bits is `php`, and session.sid_length × session.sid_bits_per_character is {bits}"
+            )));
+        }
+        Ok(())
+    }
+
     /// The deadlines of this request's sessions; `gc_maxlifetime` is what was in force at session_start.
     pub(crate) fn lifetime(&self, gc_maxlifetime: i64) -> Lifetime {
         let php = Duration::from_secs(gc_maxlifetime.max(1).unsigned_abs());
@@ -178,31 +190,23 @@ impl Settings {
     }
 }
 
-fn id_shape(text: &str, raw: &Raw<'_>) -> Result<IdShape, Wrong> {
-    let refused = |what: String| {
-        let text = format!(
-            "{what}; ids of less than {FEWEST_BITS} bits can be guessed, so PHP does not start with them. \
-             Set cloakroom.id_bits to 256 (the default)"
-        );
-        Err(Wrong { text, fatal: true })
-    };
+fn id_shape(text: &str) -> Result<IdShape, Wrong> {
     if text == "php" {
-        let bits = raw.sid_length.saturating_mul(raw.sid_bits);
-        if bits < FEWEST_BITS as i64 {
-            return refused(format!(
-                "cloakroom.id_bits is `php`, and session.sid_length × session.sid_bits_per_character is {bits}"
-            ))
-            .map_err(|w: Wrong| Wrong { text: w.text + ", or raise session.sid_length.", ..w });
-        }
         return Ok(IdShape::Php);
     }
     match text.parse::<u64>() {
-        Ok(bits) if bits < FEWEST_BITS => {
-            refused(format!("cloakroom.id_bits is {bits}")).map_err(|w: Wrong| Wrong { text: w.text + ".", ..w })
-        }
+        Ok(bits) if bits < FEWEST_BITS => Err(guessable(&format!("cloakroom.id_bits is {bits}"))),
         Ok(bits) if bits <= LONGEST_ID * 6 => Ok(IdShape::Bits(bits)),
         _ => wrong("cloakroom.id_bits must be a number of bits from 128 to 1536, or `php`."),
     }
+}
+
+fn guessable(what: &str) -> Wrong {
+    let text = format!(
+        "{what}; ids of less than {FEWEST_BITS} bits can be guessed, so PHP does not start with them. Set \
+         cloakroom.id_bits to 256 (the default), or raise session.sid_length where PHP is to decide."
+    );
+    Wrong { text, fatal: true }
 }
 
 /// On by default, `php` hands it to `session.*`.

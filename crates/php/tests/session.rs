@@ -9,7 +9,8 @@ fn what_one_request_stores_the_next_one_finds() {
     let site = Site::new();
     let mut visitor = Visitor::default();
     for n in 1..=5 {
-        let reply = site.get(&mut visitor, "session_start(); $_SESSION['cart'][] = 'tea'; echo count($_SESSION['cart']);");
+        let reply =
+            site.get(&mut visitor, "session_start(); $_SESSION['cart'][] = 'tea'; echo count($_SESSION['cart']);");
         assert_eq!(reply.sets_cookie(), n == 1, "one cookie, set once");
         reply.clean().shows(&n.to_string());
     }
@@ -57,7 +58,8 @@ fn every_serializer_keeps_its_variables() {
         let mut visitor = Visitor::default();
         site.get(&mut visitor, "session_start(); $_SESSION['a'] = ['x' => 1, 'y' => [true, 'ü']];").clean();
         for _ in 0..2 {
-            let script = "session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1; echo json_encode($_SESSION['a']);";
+            let script =
+                "session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1; echo json_encode($_SESSION['a']);";
             site.get(&mut visitor, script).clean().shows(r#"{"x":1,"y":[true,"\u00fc"]}"#);
         }
     }
@@ -67,10 +69,12 @@ fn every_serializer_keeps_its_variables() {
 fn a_site_that_changes_its_serializer_keeps_its_sessions() {
     let mut site = Site::new();
     let mut visitor = Visitor::default();
-    site.get(&mut visitor, "session_start(); $_SESSION['a'] = [1, 'b']; $_SESSION['c'] = new ArrayObject([7]);").clean();
+    site.get(&mut visitor, "session_start(); $_SESSION['a'] = [1, 'b']; $_SESSION['c'] = new ArrayObject([7]);")
+        .clean();
     for serializer in ["php_serialize", "php_binary", "php", "php_serialize"] {
         site = site.set("session.serialize_handler", serializer);
-        let script = "session_start(); echo json_encode([$_SESSION['a'], count($_SESSION['c'])]); $_SESSION['t'] = microtime();";
+        let script =
+            "session_start(); echo json_encode([$_SESSION['a'], count($_SESSION['c'])]); $_SESSION['t'] = microtime();";
         site.get(&mut visitor, script).clean().shows(r#"[[1,"b"],1]"#);
     }
 }
@@ -79,7 +83,11 @@ fn a_site_that_changes_its_serializer_keeps_its_sessions() {
 fn numeric_names_work_where_php_can_write_them() {
     let site = Site::new().set("session.serialize_handler", "php_serialize");
     let mut visitor = Visitor::default();
-    site.get(&mut visitor, "session_start(); $_SESSION[5] = 'five'; $_SESSION['7'] = 'seven'; $_SESSION['a|b'] = 'pipe';").clean();
+    site.get(
+        &mut visitor,
+        "session_start(); $_SESSION[5] = 'five'; $_SESSION['7'] = 'seven'; $_SESSION['a|b'] = 'pipe';",
+    )
+    .clean();
     let script = "session_start(); echo $_SESSION[5], $_SESSION['7'], $_SESSION['a|b'];";
     site.get(&mut visitor, script).clean().shows("fivesevenpipe");
 }
@@ -129,11 +137,19 @@ fn exit_fatal_errors_and_exceptions_keep_what_was_written() {
     site.get(&mut visitor, "session_start(); $_SESSION['n'] = 1; exit;").clean();
     site.get(&mut visitor, "session_start(); $_SESSION['n']++; throw new Exception('x');");
     site.get(&mut visitor, "session_start(); $_SESSION['n']++; undefined_function();");
-    site.get(&mut visitor, "session_start(); register_shutdown_function(function () { $_SESSION['n']++; exit; }); exit;").clean();
-    site.get(&mut visitor, "ob_start(fn ($b) => $b); session_start(); $_SESSION['n']++; echo str_repeat('x', 100000);").clean();
+    site.get(
+        &mut visitor,
+        "session_start(); register_shutdown_function(function () { $_SESSION['n']++; exit; }); exit;",
+    )
+    .clean();
+    site.get(&mut visitor, "ob_start(fn ($b) => $b); session_start(); $_SESSION['n']++; echo str_repeat('x', 100000);")
+        .clean();
     let late = "session_start(); class Late { function __destruct() { $_SESSION['n']++; } } $l = new Late;";
     site.get(&mut visitor, late).clean();
-    site.get(&mut visitor, "session_start(); $_SESSION['n']++; ini_set('memory_limit', '8M'); str_repeat('x', 1 << 28);");
+    site.get(
+        &mut visitor,
+        "session_start(); $_SESSION['n']++; ini_set('memory_limit', '8M'); str_repeat('x', 1 << 28);",
+    );
     site.get(&mut visitor, "session_start(); echo $_SESSION['n'];").clean().shows("7");
 }
 

@@ -12,7 +12,8 @@ const WRAPPER: &str = "class Wrapper extends SessionHandler {
     session_set_save_handler(new Wrapper, true);";
 
 /// One that delegates instead of extending, and has every optional method.
-const DELEGATE: &str = "class Delegate implements SessionHandlerInterface, SessionIdInterface, SessionUpdateTimestampHandlerInterface {
+const DELEGATE: &str =
+    "class Delegate implements SessionHandlerInterface, SessionIdInterface, SessionUpdateTimestampHandlerInterface {
         private $h; function __construct() { $this->h = new SessionHandler; }
         function open($p, $n): bool { return $this->h->open($p, $n); }
         function close(): bool { return $this->h->close(); }
@@ -31,9 +32,12 @@ fn a_handler_that_wraps_ours_keeps_rotates_and_ends_sessions() {
     for handler in [WRAPPER, DELEGATE] {
         let site = Site::new();
         let mut visitor = Visitor::default();
-        let run = |visitor: &mut Visitor, script: &str| site.get(visitor, &format!("{handler} session_start(); {script}"));
+        let run =
+            |visitor: &mut Visitor, script: &str| site.get(visitor, &format!("{handler} session_start(); {script}"));
         run(&mut visitor, "$_SESSION['cart'] = ['tea'];").clean();
-        run(&mut visitor, "$_SESSION['cart'][] = 'jam'; echo json_encode($_SESSION);").clean().shows(r#"{"cart":["tea","jam"]}"#);
+        run(&mut visitor, "$_SESSION['cart'][] = 'jam'; echo json_encode($_SESSION);")
+            .clean()
+            .shows(r#"{"cart":["tea","jam"]}"#);
         run(&mut visitor, "echo json_encode($_SESSION);").clean().shows(r#"{"cart":["tea","jam"]}"#);
         for delete in ["true", "false"] {
             let before = visitor.ticket.clone();
@@ -53,7 +57,9 @@ fn a_wrapping_handler_does_not_adopt_planted_ids() {
         let site = Site::new();
         let planted = "p".repeat(43);
         let mut visitor = Visitor { ticket: Some(planted.clone()) };
-        let script = format!("{handler} session_start(); $_SESSION['n'] = 1; echo session_id() === '{planted}' ? 'adopted' : 'new';");
+        let script = format!(
+            "{handler} session_start(); $_SESSION['n'] = 1; echo session_id() === '{planted}' ? 'adopted' : 'new';"
+        );
         site.get(&mut visitor, &script).clean().shows("new");
         assert_ne!(visitor.ticket, Some(planted), "the browser has the new ticket");
         let script = format!("{handler} session_start(); echo $_SESSION['n'];");
@@ -69,6 +75,8 @@ fn a_handler_that_has_nothing_to_do_with_ours_is_left_alone() {
             function read($id): string|false { return ''; } function write($id, $d): bool { return true; }
             function destroy($id): bool { return true; } function gc($m): int|false { return 0; } }
         session_set_save_handler(new Own, true);";
-    let script = format!("{handler} session_id('mine'); session_start(); $_SESSION['n'] = 1; echo session_id(), cloakroom_status()['state'];");
+    let script = format!(
+        "{handler} session_id('mine'); session_start(); $_SESSION['n'] = 1; echo session_id(), cloakroom_status()['state'];"
+    );
     site.get(&mut Visitor::default(), &script).clean().shows("minenone");
 }
