@@ -140,8 +140,8 @@ fn a_store_leaves_no_task_behind_and_no_connection() {
         store.load(budget(), &key(1)).await.expect("load");
     });
     assert_eq!(connections(), 1);
+    runtime.block_on(async { drop(store) });
     assert_eq!(runtime.metrics().num_alive_tasks(), 0, "somebody would have to poll these");
-    drop(store);
     let gone = || connections() == 0;
     cloakroom_testbed::wait_until("the connection is closed", Duration::from_secs(10), gone).expect("closed");
 }
@@ -448,13 +448,105 @@ fn tables_are_binary_and_each_has_a_primary_key_and_says_its_version() {
     let url = server().create_database("schema").expect("a database");
     block_on(store(&url).load(budget(), &key(1))).expect("makes the tables");
     let ask = |sql: &str| server().sql("schema", sql).expect("asks");
-    let tables = ask("SELECT table_name,engine,table_collation,table_comment FROM information_schema.tables WHERE table_schema='schema'");
+    let tables = ask(
+        "SELECT table_name,engine,table_collation,table_comment FROM information_schema.tables WHERE table_schema='schema'",
+    );
     assert_eq!(tables.lines().count(), 4, "{tables}");
     for line in tables.lines() {
         assert!(line.contains("InnoDB\tbinary\tCloakroom ") && line.ends_with("schema 1"), "{line}");
     }
-    let keys = ask("SELECT DISTINCT table_name FROM information_schema.statistics WHERE table_schema='schema' AND index_name='PRIMARY'");
+    let keys = ask(
+        "SELECT DISTINCT table_name FROM information_schema.statistics WHERE table_schema='schema' AND index_name='PRIMARY'",
+    );
     assert_eq!(keys.lines().count(), 4, "{keys}");
-    let collated = ask("SELECT COUNT(*) FROM information_schema.columns WHERE table_schema='schema' AND collation_name IS NOT NULL");
+    let collated = ask(
+        "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema='schema' AND collation_name IS NOT NULL",
+    );
     assert_eq!(collated.trim(), "0");
+}
+
+#[test]
+fn an_emptied_table_of_owners_is_no_way_past_it() {
+    let url = server().create_database("gate").expect("a database");
+    let store = store(&url);
+    block_on(async {
+        let now = store.now(budget()).await.expect("now");
+        let owner = Owner::new("site:1").expect("length");
+        let owned = Record { owner: Some(owner.clone()), ..record(now, vec![]) };
+        assert_eq!(store.create(budget(), &key(1), &owned, now).await, Ok(Created::Done));
+        let guest = record(now, vec![]);
+        assert_eq!(store.create(budget(), &key(2), &guest, now).await, Ok(Created::Done));
+        server().sql("gate", "TRUNCATE cloakroom_owners").expect("truncates");
+        assert_eq!(store.create(budget(), &key(3), &owned, now).await, Ok(Created::Done));
+        server().sql("gate", "TRUNCATE cloakroom_owners").expect("truncates");
+        let login = Record { version: guest.version.next(), owner: Some(owner.clone()), ..guest.clone() };
+        assert_eq!(store.swap(budget(), &key(2), guest.version, &login, now).await, Ok(Swapped::Done));
+        server().sql("gate", "TRUNCATE cloakroom_owners").expect("truncates");
+        let ended = store.owners().expect("can").end_owner(budget(), &owner, &tombstone(now), None).await;
+        assert_eq!(ended.map(|e| (e.ended, e.complete)), Ok((3, true)));
+    });
+    let gates = server().sql("gate", "SELECT COUNT(*) FROM cloakroom_owners WHERE owner=''").expect("asks");
+    assert_eq!(gates.trim(), "1");
+}
+
+#[test]
+fn a_log_in_that_is_being_written_is_found_by_the_end_of_its_owner() {
+    let url = server().create_database("logins").expect("a database");
+    let (store, other) = (store(&url), store(&url));
+    let owner = Owner::new("site:1").expect("length");
+    block_on(async {
+        let now = store.now(budget()).await.expect("now");
+        let guest = record(now, vec![]);
+        assert_eq!(store.create(budget(), &key(1), &guest, now).await, Ok(Created::Done));
+        // A log-in as the store writes one, by hand, so that it can be held between its check and its commit.
+        let k = format!("x'{}'", key(1).to_hex());
+        let held = format!(
+            "BEGIN; SELECT 1 FROM cloakroom_owners WHERE owner='' LOCK IN SHARE MODE; SELECT SLEEP(0.7); \
+             UPDATE cloakroom SET owner='site:1' WHERE k={k}; COMMIT"
+        );
+        let hold = std::thread::spawn(move || server().sql("logins", &held).expect("logs in"));
+        let asked = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(0.7)%'";
+        let begun = || server().sql("logins", asked).expect("asks").trim() == "1";
+        cloakroom_testbed::wait_until("the log-in has checked", Duration::from_secs(3), begun).expect("checked");
+        let ended = other.owners().expect("can").end_owner(budget(), &owner, &tombstone(now), None).await;
+        assert_eq!(ended.map(|e| e.ended), Ok(1));
+        hold.join().expect("no panic");
+        let found = store.load(budget(), &key(1)).await.expect("load").record.expect("it is there");
+        assert!(matches!(found.state, State::Ended { .. }), "{:?}", found.state);
+    });
+}
+
+#[test]
+fn a_log_in_that_meets_the_end_of_its_owner_waits_and_sees_it() {
+    let url = server().create_database("gates").expect("a database");
+    let store = store(&url);
+    let owner = Owner::new("site:1").expect("length");
+    block_on(async {
+        let now = store.now(budget()).await.expect("now");
+        let owned = Record { owner: Some(owner.clone()), ..record(now, vec![]) };
+        let guest = record(now, vec![]);
+        let login = Record { version: guest.version.next(), ..owned.clone() };
+        assert_eq!(store.create(budget(), &key(1), &guest, now).await, Ok(Created::Done));
+        for round in ["swap", "create"] {
+            server().sql("gates", "DELETE FROM cloakroom_owners WHERE owner<>''").expect("deletes");
+            // An end as the store writes one, held between the gate and its tombstone.
+            let held = format!(
+                "BEGIN; SELECT 1 FROM cloakroom_owners WHERE owner='' FOR UPDATE; SELECT SLEEP(0.6); \
+                 INSERT INTO cloakroom_owners VALUES ('site:1',{},{},NULL); COMMIT",
+                now.0,
+                u64::MAX
+            );
+            let hold = std::thread::spawn(move || server().sql("gates", &held).expect("ends"));
+            let asked = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(0.6)%'";
+            let begun = || server().sql("gates", asked).expect("asks").trim() == "1";
+            cloakroom_testbed::wait_until("the gate is taken", Duration::from_secs(3), begun).expect("taken");
+            if round == "swap" {
+                let swapped = store.swap(budget(), &key(1), guest.version, &login, now).await;
+                assert_eq!(swapped, Ok(Swapped::OwnerEnded));
+            } else {
+                assert_eq!(store.create(budget(), &key(2), &owned, now).await, Ok(Created::OwnerEnded));
+            }
+            hold.join().expect("no panic");
+        }
+    });
 }

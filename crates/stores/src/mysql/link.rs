@@ -6,7 +6,7 @@
 //! socket, and the poll set it is registered in, belong to the parent as well.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -193,12 +193,7 @@ impl Link {
     }
 }
 
-async fn run_script(
-    conn: &mut Conn,
-    text: &str,
-    count: usize,
-    answers: &mut Vec<Answer>,
-) -> mysql_async::Result<()> {
+async fn run_script(conn: &mut Conn, text: &str, count: usize, answers: &mut Vec<Answer>) -> mysql_async::Result<()> {
     let mut result = conn.query_iter(text).await?;
     for _ in 0..count {
         // Told before the set is read to its end: by then the next one has answered.
@@ -241,7 +236,7 @@ async fn addresses(host: &str, port: u16) -> mysql_async::Result<Vec<IpAddr>> {
         return Ok(vec![address]);
     }
     if host == "localhost" {
-        return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
+        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
     let found: Vec<IpAddr> = if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
         (host, port).to_socket_addrs().map_err(mysql_async::Error::from)?.map(|a| a.ip()).collect()

@@ -106,7 +106,8 @@ impl List for MysqlStore {
         );
         let mut answers = self.script(budget, Effect::Read, &text, 3).await?.into_iter().skip(1);
         let damaged = |d| self.damaged(d);
-        let mut bounds = Reader::new(answers.next().and_then(|a| a.rows.into_iter().next()).ok_or(damaged(Damaged::Short))?);
+        let mut bounds =
+            Reader::new(answers.next().and_then(|a| a.rows.into_iter().next()).ok_or(damaged(Damaged::Short))?);
         let to = bounds.optional_bytes().map_err(damaged)?;
         let seen = bounds.number().map_err(damaged)?;
         let mut shown = Vec::new();

@@ -70,6 +70,13 @@ struct Difference {
     measured: Instant,
 }
 
+impl Difference {
+    /// Whether a measurement that is so old gives way to one that took so long.
+    fn yields(&self, age: Duration, took: Duration) -> bool {
+        age >= MEASURE_EVERY && took <= MEASURED_WELL
+    }
+}
+
 impl MysqlStore {
     /// A store for `mysql://user:password@host:port/database`, with `?table=`, `?socket=` and `?connections=`. Connects
     /// at the first verb.
@@ -119,11 +126,10 @@ impl MysqlStore {
         let signed = |time: Time| i64::try_from(time.0).unwrap_or(i64::MAX);
         let ours = signed(self.clock.now());
         let half = i64::try_from(took.as_millis() / 2).unwrap_or(0);
-        let difference = Difference { millis: signed(theirs) + half - ours, measured: Instant::now() };
+        let millis = signed(theirs).saturating_add(half).saturating_sub(ours);
         let mut kept = self.difference.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = kept.is_none_or(|k| k.measured.elapsed() >= MEASURE_EVERY);
-        if due && (kept.is_none() || took <= MEASURED_WELL) {
-            *kept = Some(difference);
+        if kept.is_none_or(|k| k.yields(k.measured.elapsed(), took)) {
+            *kept = Some(Difference { millis, measured: Instant::now() });
         }
     }
 
@@ -165,12 +171,7 @@ fn owner(record: &Record) -> Option<Value> {
 #[async_trait]
 impl Store for MysqlStore {
     fn describe(&self) -> Description {
-        Description {
-            engine: self.engine(),
-            location: self.settings.location.clone(),
-            shared: true,
-            may_evict: false,
-        }
+        Description { engine: self.engine(), location: self.settings.location.clone(), shared: true, may_evict: false }
     }
 
     async fn now(&self, budget: Budget) -> Result<Time, StoreError> {
@@ -208,7 +209,7 @@ impl Store for MysqlStore {
                     values.extend([row::key(key), now.clone(), now.clone()]);
                     values
                 };
-                self.verb(budget, Effect::Once, Verb::CreateOwned, size(record), &values).await?
+                self.guarded(budget, Verb::CreateOwned, size(record), &values).await?
             }
         };
         match answer.said {
@@ -232,12 +233,16 @@ impl Store for MysqlStore {
             values.extend([Value::UInt(record.expires().0), row::key(key)]);
             values.extend([Value::UInt(expected.incarnation), Value::UInt(expected.counter)]);
             if let Some(owner) = owner(record) {
+                values.push(owner.clone());
+                values.extend([owner.clone(), Value::UInt(seen.0), row::key(key)]);
                 values.extend([owner, Value::UInt(seen.0), row::key(key)]);
             }
             values
         };
-        let verb = if record.owner.is_some() { Verb::SwapOwned } else { Verb::Swap };
-        let answer = self.verb(budget, Effect::Once, verb, size(record), &values).await?;
+        let answer = match record.owner {
+            None => self.verb(budget, Effect::Once, Verb::Swap, size(record), &values).await?,
+            Some(_) => self.guarded(budget, Verb::SwapOwned, size(record), &values).await?,
+        };
         Ok(match (answer.affected, answer.said) {
             (0, OWNER_ENDED) => Swapped::OwnerEnded,
             (0, _) => Swapped::Stale,
@@ -306,9 +311,29 @@ impl Store for MysqlStore {
 #[async_trait]
 impl Remove for MysqlStore {
     async fn remove(&self, budget: Budget, key: &Key, expected: Version) -> Result<bool, StoreError> {
-        let values =
-            || vec![row::key(key), Value::UInt(expected.incarnation), Value::UInt(expected.counter)];
+        let values = || vec![row::key(key), Value::UInt(expected.incarnation), Value::UInt(expected.counter)];
         let answer = self.verb(budget, Effect::Once, Verb::Remove, 0, &values).await?;
         Ok(answer.affected > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_measured_anew_now_and_then_and_only_well() {
+        let store = MysqlStore::open("mysql://u@h/d", &Options::default()).expect("the URL is right");
+        let apart = |store: &MysqlStore, by: u64| {
+            let ours = store.clock.now();
+            store.measured(Time(ours.0 + by), Duration::from_millis(10));
+            store.time().since(ours)
+        };
+        assert!(apart(&store, 5_000) >= Duration::from_secs(5), "the first measurement counts");
+        assert!(apart(&store, 900_000) < Duration::from_secs(60), "the next one is too early");
+        let kept = Difference { millis: 0, measured: Instant::now() };
+        let (fast, slow) = (Duration::from_millis(5), Duration::from_secs(1));
+        assert!(kept.yields(MEASURE_EVERY, fast));
+        assert!(!kept.yields(MEASURE_EVERY, slow) && !kept.yields(Duration::from_secs(59), fast));
     }
 }

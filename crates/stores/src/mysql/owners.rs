@@ -7,6 +7,7 @@ use cloakroom::{Budget, Key, Owner, State, StoreError, Tombstone};
 use super::MysqlStore;
 use super::row::hex;
 use super::run::{Effect, Work};
+use super::schema::GATE;
 use super::sql::EXPIRES;
 
 /// Sessions that one statement ends, at most: it holds their locks until it commits.
@@ -14,20 +15,14 @@ const BATCH: u64 = 500;
 
 #[async_trait]
 impl Owners for MysqlStore {
-    async fn find(
-        &self,
-        budget: Budget,
-        owner: &Owner,
-        after: Option<&[u8]>,
-        limit: u32,
-    ) -> Result<Page, StoreError> {
+    async fn find(&self, budget: Budget, owner: &Owner, after: Option<&[u8]>, limit: u32) -> Result<Page, StoreError> {
         let filter = Filter { live: true, owner: Some(owner.clone()), ..Filter::default() };
         self.page(budget, &filter, after, limit).await
     }
 
-    /// The owner's tombstone is committed before sessions are looked for, each by a statement of its own: a create or
-    /// swap that comes later sees it, one that came earlier is found. The last look is for one that had checked for a
-    /// tombstone just before there was one and wrote its row just after the first look.
+    /// The owner's tombstone is committed behind the gate before sessions are looked for: a create or swap that comes
+    /// later sees it, one that came earlier is found. The last look is for clusters, where another node's writers pass
+    /// a gate of their own.
     async fn end_owner(
         &self,
         budget: Budget,
@@ -42,6 +37,9 @@ impl Owners for MysqlStore {
         let until = tombstone.until.0;
         let owners = &self.sql.owners;
         // A later end of the same owner goes further; one that comes late by a slow clock does not take it back.
+        let gate = format!(
+            "INSERT INTO {owners} (`owner`,`at`,`until`,`except`) VALUES {GATE} ON DUPLICATE KEY UPDATE `at`=0"
+        );
         let mark = format!(
             "INSERT INTO {owners} (`owner`,`at`,`until`,`except`) VALUES ({owner},{at},{until},{except}) \
              ON DUPLICATE KEY UPDATE `at`=GREATEST(`at`,VALUES(`at`)),`until`=GREATEST(`until`,VALUES(`until`)),\
@@ -56,15 +54,16 @@ impl Owners for MysqlStore {
                 self.sql.records, tombstone.version.incarnation, tombstone.version.counter, now.0
             )
         };
-        let text = [mark, end("0"), end("1"), end("0")].join(";");
+        let transaction = [String::from("START TRANSACTION"), gate, mark, String::from("COMMIT")];
+        let text = transaction.into_iter().chain(["0", "1", "0"].map(end)).collect::<Vec<_>>().join(";");
         let mut ended = 0;
         loop {
             let mut answers = Vec::new();
-            let done = self.run(budget, Effect::Repeatable, Work::Script(&text, 4), &mut answers).await;
+            let done = self.run(budget, Effect::Repeatable, Work::Script(&text, 7), &mut answers).await;
             let affected = |n: usize| answers.get(n).map_or(0, |a| a.affected);
-            ended += affected(1) + affected(3);
+            ended += affected(4) + affected(6);
             done?;
-            if (1..4).all(|n| affected(n) < BATCH) {
+            if (4..7).all(|n| affected(n) < BATCH) {
                 return Ok(EndedOwner { ended, complete: true });
             }
         }

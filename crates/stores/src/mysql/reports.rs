@@ -58,7 +58,8 @@ impl MysqlStore {
         let label = hex(cut(&tally.label, 191).as_bytes());
         let sample = hex(cut(&tally.sample, 1000).as_bytes());
         let (count, sum) = (tally.count, tally.sum);
-        let add = |field: &str, by: u64| format!("`{field}`=IF(`{field}`>{},{},`{field}`+{by})", u64::MAX - by, u64::MAX);
+        let add =
+            |field: &str, by: u64| format!("`{field}`=IF(`{field}`>{},{},`{field}`+{by})", u64::MAX - by, u64::MAX);
         format!(
             "INSERT INTO {reports} (`kind`,`hour`,`label`,`count`,`sum`,`sample`) \
              SELECT {kind},{hour},{label},{count},{sum},{sample} FROM DUAL WHERE \

@@ -6,8 +6,7 @@ use cloakroom::{About, Key, Owner, Record, State, Time, Version};
 use mysql_async::{Row, Value};
 
 /// The columns of a [`Summary`], in the order in which [`summary`] reads them.
-pub(super) const SUMMARY: &str =
-    "`k`,`incarnation`,`counter`,`state`,`kind`,`at`,`created`,`touched`,`idle`,`absolute`,`owner`,`format`,`size`,`about`";
+pub(super) const SUMMARY: &str = "`k`,`incarnation`,`counter`,`state`,`kind`,`at`,`created`,`touched`,`idle`,`absolute`,`owner`,`format`,`size`,`about`";
 
 /// The fixed fields as parameters, in the order of the statements.
 pub(super) fn bind(record: &Record, into: &mut Vec<Value>) {

@@ -9,7 +9,7 @@ use tokio::time::timeout_at;
 
 use super::fault::{self, Fault};
 use super::link::{Answer, Link};
-use super::sql::Verb;
+use super::sql::{NO_GATE, Verb};
 use super::{MysqlStore, schema};
 
 /// Connections kept open between verbs, at most.
@@ -54,6 +54,24 @@ impl MysqlStore {
         let mut answers = Vec::with_capacity(1);
         self.run(budget, effect, Work::Verb(verb, values, size as u64), &mut answers).await?;
         Ok(answers.pop().unwrap_or_default())
+    }
+
+    /// Runs a verb that asks for its owner's tombstone; puts the gate back where somebody emptied the table.
+    pub(super) async fn guarded(
+        &self,
+        budget: Budget,
+        verb: Verb,
+        size: usize,
+        values: &(dyn Fn() -> Vec<Value> + Sync),
+    ) -> Result<Answer, StoreError> {
+        loop {
+            let answer = self.verb(budget, Effect::Once, verb, size, values).await?;
+            if answer.said != NO_GATE || answer.affected > 0 {
+                return Ok(answer);
+            }
+            let link = self.link(budget).await?;
+            self.make_tables(budget, link).await?;
+        }
     }
 
     /// Runs a script; all its answers.
@@ -118,7 +136,11 @@ impl MysqlStore {
                 let seasoned = link.seasoned;
                 drop(link);
                 if (sent && effect == Effect::Once) || attempts.broken {
-                    return Err(if sent || attempts.in_doubt { self.unknown(&detail) } else { self.unreachable(detail) });
+                    return Err(if sent || attempts.in_doubt {
+                        self.unknown(&detail)
+                    } else {
+                        self.unreachable(detail)
+                    });
                 }
                 attempts.broken = true;
                 attempts.in_doubt |= sent;
@@ -241,7 +263,9 @@ impl MysqlStore {
                 Fault::Busy | Fault::Lost => Ok(()),
                 Fault::Refused(detail) => Err(StoreError::Refused {
                     engine: self.engine(),
-                    detail: format!("{detail}; its tables are missing and could not be made. Grant CREATE, or make them as docs/stores/mysql.md shows"),
+                    detail: format!(
+                        "{detail}; its tables are missing and could not be made. Grant CREATE, or make them as docs/stores/mysql.md shows"
+                    ),
                 }),
                 _ => Err(self.unreachable(fault::detail(&Error::Server(error)))),
             },

@@ -5,8 +5,11 @@ use super::sql::Sql;
 /// Version of the layout, kept in the comment of each table, so that a later release knows what it finds.
 pub(super) const SCHEMA: u32 = 1;
 
+/// The row that everybody passes who writes a session that was not its owner's before; see [`sql`](super::sql).
+pub(super) const GATE: &str = "('',0,18446744073709551615,NULL)";
+
 /// How many statements [`create`] has.
-pub(super) const STATEMENTS: usize = 4;
+pub(super) const STATEMENTS: usize = 5;
 
 /// The statements that make the tables where they are missing.
 ///
@@ -15,7 +18,9 @@ pub(super) const STATEMENTS: usize = 4;
 pub(super) fn create(sql: &Sql) -> String {
     let Sql { records, owners, leases, reports, .. } = sql;
     let like = |what: &str| {
-        format!("ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET binary COMMENT='Cloakroom {what}, schema {SCHEMA}'")
+        format!(
+            "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET binary COMMENT='Cloakroom {what}, schema {SCHEMA}'"
+        )
     };
     format!(
         "CREATE TABLE IF NOT EXISTS {records} (\
@@ -58,7 +63,8 @@ pub(super) fn create(sql: &Sql) -> String {
          `count` BIGINT UNSIGNED NOT NULL,\
          `sum` BIGINT UNSIGNED NOT NULL,\
          `sample` VARBINARY(1000) NOT NULL,\
-         PRIMARY KEY (`kind`,`hour`,`label`),KEY `hour` (`hour`)) {}",
+         PRIMARY KEY (`kind`,`hour`,`label`),KEY `hour` (`hour`)) {};\
+         INSERT IGNORE INTO {owners} (`owner`,`at`,`until`,`except`) VALUES {GATE}",
         like("sessions"),
         like("ended owners"),
         like("leases"),

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_url_says_who_where_and_which_table() {
-        let s = Settings::parse("mysql://me:p%40ss@w@[::1]:3307/shop?table=wp_cloakroom&connections=3").expect("parses");
+        let s =
+            Settings::parse("mysql://me:p%40ss@w@[::1]:3307/shop?table=wp_cloakroom&connections=3").expect("parses");
         assert_eq!((s.user.as_deref(), s.password.as_deref()), (Some("me"), Some("p@ss@w")));
         assert_eq!((s.host.as_str(), s.port, s.database.as_str()), ("::1", 3307, "shop"));
         assert_eq!((s.table.as_str(), s.connections), ("wp_cloakroom", 3));

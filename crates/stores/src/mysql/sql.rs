@@ -34,6 +34,8 @@ pub(super) const THERE: u64 = 2;
 pub(super) const OWNER_ENDED: u64 = 3;
 /// An end found a row past its deadline, which counts as nothing.
 pub(super) const EXPIRED: u64 = 4;
+/// The gate is missing: nothing was done.
+pub(super) const NO_GATE: u64 = 5;
 
 /// When a row may go: the earlier of its deadlines.
 pub(super) const EXPIRES: &str = "LEAST(`idle`,COALESCE(`absolute`,`idle`))";
@@ -133,20 +135,30 @@ fn create(records: &str) -> String {
 
 /// Whether an owner was ended after this request had loaded. A locking read: it sees what was committed a moment ago,
 /// and waits for an end that is being committed. Bound: owner, seen, key.
-fn owner_ended(owners: &str) -> String {
+fn owner_ended(owners: &str, is_owner: &str) -> String {
     format!(
-        "EXISTS(SELECT 1 FROM {owners} WHERE `owner`=? AND `at`>=? AND (`except` IS NULL OR `except`<>?) LOCK IN SHARE MODE)"
+        "EXISTS(SELECT 1 FROM {owners} AS `o` WHERE `o`.`owner`={is_owner} AND `o`.`at`>=? AND (`o`.`except` IS NULL OR `o`.`except`<>?) LOCK IN SHARE MODE)"
+    )
+}
+
+/// The same behind the gate, for a row that is not the owner's yet: the gate is a row that this statement shares until
+/// it has committed, and that an end of any owner must have for itself while it writes its tombstone. So the tombstone
+/// is either seen here, or our row is there when the end looks for it. The gate's owner is empty; joining it to the
+/// owner makes every server read it first. Bound: owner, seen, key, and what `ended` binds.
+fn behind_the_gate(owners: &str, ended: &str) -> String {
+    let owner_ended = owner_ended(owners, "CONCAT(?,`g`.`owner`)");
+    format!(
+        "COALESCE((SELECT IF({owner_ended},{ended},1) FROM {owners} AS `g` WHERE `g`.`owner`='' LOCK IN SHARE MODE),LAST_INSERT_ID({NO_GATE})=0)"
     )
 }
 
 /// Bound: as `create`, with owner, seen, key, key, now in between. A record that is there answers first.
 fn create_owned(records: &str, owners: &str) -> String {
     let (insert, marks) = insert(records);
-    let ended = owner_ended(owners);
-    format!(
-        "{insert} SELECT {marks} FROM DUAL WHERE IF({ended},IF(EXISTS(SELECT 1 FROM {records} WHERE `k`=? AND {EXPIRES}>?),1,LAST_INSERT_ID({OWNER_ENDED})=0),1) ON DUPLICATE KEY UPDATE {}",
-        replace()
-    )
+    let ended =
+        format!("IF(EXISTS(SELECT 1 FROM {records} WHERE `k`=? AND {EXPIRES}>?),1,LAST_INSERT_ID({OWNER_ENDED})=0)");
+    let guard = behind_the_gate(owners, &ended);
+    format!("{insert} SELECT {marks} FROM DUAL WHERE {guard} ON DUPLICATE KEY UPDATE {}", replace())
 }
 
 /// `due` is a lower bound of the deadline: lowered here where it must be, raised by the sweep. A swap that only moves
@@ -161,14 +173,13 @@ fn swap(records: &str) -> String {
     format!("{} AND `incarnation`=? AND `counter`=?", update(records))
 }
 
-/// Bound: as `swap`, then owner, seen, key. The owner is looked up only for a row whose version matches, so that a
-/// stale swap is told as stale.
+/// Bound: as `swap`, then owner, and twice owner, seen, key. The owner is looked up only for a row whose version matches,
+/// so that a stale swap is told as stale. A row that is the owner's already needs no gate: an end waits for its lock.
 fn swap_owned(records: &str, owners: &str) -> String {
-    let ended = owner_ended(owners);
-    format!(
-        "{} AND IF(`incarnation`=? AND `counter`=?,IF({ended},LAST_INSERT_ID({OWNER_ENDED})=0,1),0)",
-        update(records)
-    )
+    let ended = format!("LAST_INSERT_ID({OWNER_ENDED})=0");
+    let known = owner_ended(owners, "?");
+    let new = behind_the_gate(owners, &ended);
+    format!("{} AND IF(`incarnation`=? AND `counter`=?,IF(`owner`=?,IF({known},{ended},1),{new}),0)", update(records))
 }
 
 fn touch(records: &str) -> String {
@@ -190,8 +201,5 @@ fn end(records: &str) -> String {
     sets.push("`due`=IF(`state`=2,`due`,IF(`state`=255,VALUES(`due`),LEAST(`due`,VALUES(`due`))))".to_owned());
     sets.push(format!("`state`=2+0*LAST_INSERT_ID(IF(`state`=2,{THERE},IF(`state`=255,{EXPIRED},{DONE})))"));
     // Key, incarnation, counter, state 2, kind, at, created, touched, idle, no deadline, no owner, empty; due, now.
-    format!(
-        "{insert} VALUES (?,?,?,2,?,?,?,?,?,NULL,NULL,0,0,'','',?) ON DUPLICATE KEY UPDATE {}",
-        sets.join(",")
-    )
+    format!("{insert} VALUES (?,?,?,2,?,?,?,?,?,NULL,NULL,0,0,'','',?) ON DUPLICATE KEY UPDATE {}", sets.join(","))
 }
