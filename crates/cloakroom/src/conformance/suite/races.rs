@@ -1,6 +1,7 @@
 //! Many at the same time on the same keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::conformance::Harness;
@@ -27,11 +28,13 @@ pub async fn no_increment_is_lost(harness: &dyn Harness) {
     let began = first.version.counter;
     hand.put(&key, &first).await;
     let lost_races: Vec<u64> = race(harness, CLIENTS, move |_, hand| async move {
-        let (mut done, mut lost) = (0, 0);
+        let (mut done, mut lost, mut dice) = (0, 0, Dice::quiet());
         while done < EACH {
             let was = hand.load(&key).await.expect("it was put there");
             assert_eq!(was.envelope, payload(count(&was)), "a load saw half a write");
             assert_eq!(was.version.counter - began, count(&was), "version and payload of two writes");
+            // A request takes its time between load and commit; others come by meanwhile.
+            tokio::time::sleep(Duration::from_micros(dice.below(2000))).await;
             match hand.swap_seen(&key, was.version, &next(&was, payload(count(&was) + 1)), now).await {
                 Swapped::Done => done += 1,
                 _ => lost += 1,
@@ -96,7 +99,7 @@ pub async fn of_racing_creates_one_succeeds(harness: &dyn Harness) {
     let winners: Vec<Vec<Option<Record>>> = race(harness, 5, move |_, hand| {
         let keys = places.clone();
         async move {
-            let mut dice = Dice::new();
+            let mut dice = Dice::quiet();
             let mut won = Vec::new();
             for key in keys {
                 let record = dice.live(now);
@@ -122,23 +125,30 @@ pub async fn nothing_lives_after_an_end(harness: &dyn Harness) {
     for _ in 0..6 {
         let (key, record) = (dice.key(), dice.live(now));
         hand.put(&key, &record).await;
-        let ends: Vec<u32> = race(harness, 5, move |n, hand| async move {
-            if n < 2 {
-                let outcome = hand.end(&key, &tombstone(now)).await;
-                let found = hand.load(&key).await.expect("an end leaves a tombstone");
-                assert!(matches!(found.state, State::Ended { .. }), "after an end was acknowledged: {:?}", found.state);
-                return u32::from(outcome == Ended::Done);
-            }
-            let mut dice = Dice::new();
-            loop {
-                let was = hand.load(&key).await.expect("nobody removes it");
-                if !was.state.is_live() {
-                    assert_eq!(hand.touch(&key, was.version, now, now.plus(HOUR * 3)).await, Touched::Stale);
-                    assert_eq!(hand.create_seen(&key, &dice.live(now), now).await, Created::Exists);
-                    return 0;
+        let ended = Arc::new(AtomicBool::new(false));
+        let ends: Vec<u32> = race(harness, 5, move |n, hand| {
+            let ended = ended.clone();
+            async move {
+                if n < 2 {
+                    let outcome = hand.end(&key, &tombstone(now)).await;
+                    ended.store(true, Ordering::SeqCst);
+                    let found = hand.load(&key).await.expect("an end leaves a tombstone");
+                    assert!(matches!(found.state, State::Ended { .. }), "an end was acknowledged: {:?}", found.state);
+                    return u32::from(outcome == Ended::Done);
                 }
-                hand.swap_seen(&key, was.version, &next(&was, vec![n as u8]), now).await;
-                hand.touch(&key, was.version.next(), now, now.plus(HOUR * 2)).await;
+                let mut dice = Dice::quiet();
+                loop {
+                    let over = ended.load(Ordering::SeqCst);
+                    let was = hand.load(&key).await.expect("nobody removes it");
+                    assert!(!(over && was.state.is_live()), "a session is live after its end was acknowledged");
+                    if !was.state.is_live() {
+                        assert_eq!(hand.touch(&key, was.version, now, now.plus(HOUR * 3)).await, Touched::Stale);
+                        assert_eq!(hand.create_seen(&key, &dice.live(now), now).await, Created::Exists);
+                        return 0;
+                    }
+                    hand.swap_seen(&key, was.version, &next(&was, vec![n as u8]), now).await;
+                    hand.touch(&key, was.version.next(), now, now.plus(HOUR * 2)).await;
+                }
             }
         })
         .await;
@@ -213,7 +223,7 @@ async fn wander(
     verbs: usize,
     began: Instant,
 ) -> Vec<(usize, Event<Verb, Reply>)> {
-    let mut dice = Dice::new();
+    let mut dice = Dice::quiet();
     let now = hand.now().await;
     let mut last: Vec<Version> = keys.iter().map(|_| dice.version()).collect();
     let clock = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -297,25 +307,28 @@ pub async fn an_owner_is_ended_in_the_midst_of_writes(harness: &dyn Harness) {
     for key in &keys {
         hand.put(key, &dice.owned(seen, &owner)).await;
     }
-    let (all, theirs) = (keys.clone(), owner.clone());
+    let (all, theirs, ended) = (keys.clone(), owner.clone(), Arc::new(AtomicBool::new(false)));
     let made: Vec<Vec<Key>> = race(harness, 4, move |n, hand| {
-        let (keys, owner) = (all.clone(), theirs.clone());
+        let (keys, owner, ended) = (all.clone(), theirs.clone(), ended.clone());
         async move {
-            let mut dice = Dice::new();
+            let mut dice = Dice::quiet();
             let mut made = Vec::new();
             if n == 0 {
                 tokio::time::sleep(Duration::from_millis(15)).await;
                 let stone = tombstone(hand.now().await);
                 let owners = hand.0.owners().expect("asked above");
                 healthy("end_owner", owners.end_owner(budget(), &owner, &stone, None).await);
+                ended.store(true, Ordering::SeqCst);
                 return made;
             }
             // Until the first refusal: then the end is done, and everything later must be refused as well.
             loop {
+                let over = ended.load(Ordering::SeqCst);
                 let fresh = dice.key();
                 if hand.create_seen(&fresh, &dice.owned(seen, &owner), seen).await == Created::OwnerEnded {
                     return made;
                 }
+                assert!(!over, "a create for an owner was done after all of theirs was ended");
                 made.push(fresh);
                 let key = keys[dice.below(8) as usize];
                 let was = hand.load(&key).await.expect("nobody removes it");
@@ -346,7 +359,7 @@ pub async fn a_sweep_beside_writes_takes_nothing_alive(harness: &dyn Harness) {
     race(harness, 3, move |n, hand| {
         let keys = places.clone();
         async move {
-            let mut dice = Dice::new();
+            let mut dice = Dice::quiet();
             if n < 2 {
                 hand.sweep_all(3).await;
                 return;
