@@ -25,7 +25,7 @@ pub(crate) struct Scanner<'a, const KEEP: bool> {
     pub(crate) source: &'a [u8],
     pub(crate) pos: usize,
     pub(crate) nodes: Vec<Node>,
-    /// Node of each numbered value; number 1 is at index 0.
+    /// Node of each numbered value, number 1 at index 0. Without `KEEP`, 1 for objects and 0 for others.
     pub(crate) numbered: Vec<u32>,
     /// The number given out last.
     pub(crate) counter: u32,
@@ -94,7 +94,7 @@ impl<'a, const KEEP: bool> Scanner<'a, KEEP> {
             Some(b'N') => {
                 self.pos += 1;
                 self.expect(b';', "a semicolon")?;
-                self.number();
+                self.number(Kind::Null);
                 self.leaf(Kind::Null, start, start);
                 return Ok(());
             }
@@ -153,16 +153,17 @@ impl<'a, const KEEP: bool> Scanner<'a, KEEP> {
             self.pos = body;
             return self.stop(Fault::Reference);
         }
-        if KEEP && kind == Kind::Same && !self.custom {
+        if kind == Kind::Same && !self.custom {
             let holder = self.numbered[target as usize - 1];
-            if !self.nodes[holder as usize].kind.is_object() {
+            let object = if KEEP { self.nodes[holder as usize].kind.is_object() } else { holder == 1 };
+            if !object {
                 self.pos = body;
                 return self.stop(Fault::NotAnObject);
             }
         }
         self.expect(b';', "a semicolon")?;
         if kind == Kind::Same {
-            self.number();
+            self.number(kind);
         }
         self.leaf(kind, start, body);
         if KEEP && let Some(node) = self.nodes.last_mut() {
@@ -180,7 +181,7 @@ impl<'a, const KEEP: bool> Scanner<'a, KEEP> {
             return self.stop(Fault::TooDeep);
         }
         let node = self.nodes.len() as u32;
-        self.number();
+        self.number(kind);
         self.leaf(kind, start, self.pos);
         if KEEP && let Some(node) = self.nodes.last_mut() {
             node.count = count;
@@ -215,15 +216,13 @@ impl<'a, const KEEP: bool> Scanner<'a, KEEP> {
         Ok(())
     }
 
-    fn number(&mut self) {
+    fn number(&mut self, kind: Kind) {
         self.counter += 1;
-        if KEEP {
-            self.numbered.push(self.nodes.len() as u32);
-        }
+        self.numbered.push(if KEEP { self.nodes.len() as u32 } else { u32::from(kind.is_object()) });
     }
 
     fn numbered_leaf(&mut self, kind: Kind, start: usize, body: usize) {
-        self.number();
+        self.number(kind);
         self.leaf(kind, start, body);
     }
 

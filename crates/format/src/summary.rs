@@ -56,7 +56,7 @@ pub fn count(format: Format, payload: &[u8]) -> Result<usize, DecodeError> {
 /// Names and sizes of the variables, in their order. For PHP's formats no tree is built.
 ///
 /// # Errors
-/// As [`decode`]; what `r:` points to is not checked here.
+/// As [`decode`].
 pub fn summary(format: Format, payload: &[u8]) -> Result<Vec<Summary<'_>>, DecodeError> {
     let list = match format {
         Format::Php | Format::PhpBinary => named(format, payload),

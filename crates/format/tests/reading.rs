@@ -62,6 +62,7 @@ fn unset_variables_of_old_php_are_passed_over_and_written_back() {
         (Format::Php, &b"!gone|b|i:1;"[..], &["b"][..]),
         (Format::Php, b"!gone|", &[]),
         (Format::Php, b"!here|i:1;!gone|!too|b|R:1;", &["!here", "b"]),
+        (Format::Php, b"a|i:1;!gone|r:1;|i:2;", &["a", "r:1;"]),
         (Format::PhpBinary, b"\x84gone\x01bi:1;", &["b"]),
     ] {
         let tree = decode(format, payload).unwrap();
@@ -103,7 +104,7 @@ fn damage_is_told_with_its_place_in_a_whole_sentence() {
         (Format::PhpSerialize, b"N;", 0, Fault::Expected("an array of variables")),
         (Format::Json, b"{\"a\":1,}", 7, Fault::Expected("a name in quotation marks")),
         (Format::Json, b"{\"a\":01}", 5, Fault::Expected("a number without leading zeros")),
-        (Format::Json, b"{\"a\":\"\\ud800\"}", 12, Fault::Expected("an escape of four hexadecimal digits")),
+        (Format::Json, b"{\"a\":\"\\ud800\"}", 6, Fault::Expected("an escape of four hexadecimal digits")),
         (Format::Json, b"{\"a\":\"\xff\"}", 6, Fault::NotUtf8),
         (Format::Json, b"[1]", 0, Fault::Expected("an object of variables")),
         (Format::Opaque, b"", 0, Fault::Opaque),
