@@ -16,6 +16,7 @@
 //! which a reference leads from one element into another. Payloads that can't be taken apart at all are one piece as a
 //! whole ([`Whole`]).
 
+mod align;
 mod diff;
 mod output;
 mod rules;
