@@ -6,6 +6,7 @@ mod places;
 mod wordpress;
 
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Attempt, Error, Result};
@@ -191,6 +192,8 @@ impl Up {
         Ok(match store {
             Store::Sqlite => {
                 let folder = Folder::permanent(&places.root.join("sessions"))?;
+                std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700))
+                    .attempt(|| format!("keep {} to its owner", folder.path().display()))?;
                 if let Some(user) = self.user.as_deref().filter(|_| is_root()) {
                     give(folder.path(), user)?;
                 }
