@@ -69,6 +69,29 @@ impl Session {
         Ok(committed)
     }
 
+    /// Stores an empty record under a new id whose ticket leaves although nothing is in the session yet, so that the id
+    /// is ours when it comes back. It lives for `idle` at most, until something is stored. Does nothing otherwise.
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing was stored.
+    pub async fn hold_place(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        idle: Duration,
+    ) -> Result<Committed, EngineError> {
+        if !matches!(self.held, Held::Fresh) {
+            return Ok(Committed::Unchanged);
+        }
+        let lifetime = self.lifetime;
+        self.lifetime.idle = idle.min(lifetime.idle);
+        let format = self.format;
+        let commit = CommitId::draw()?;
+        let placed = self.create_own(engine, budget, &Mine { payload: &[], format, commit }).await;
+        self.lifetime = lifetime;
+        placed
+    }
+
     /// The usual case: nobody else has written since our load. One round trip.
     async fn swap_own(&mut self, engine: &Engine, budget: Budget, mine: &Mine<'_>) -> Result<Committed, EngineError> {
         let Held::Live(head) = &self.held else { return Ok(Committed::Nothing) };

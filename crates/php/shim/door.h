@@ -98,7 +98,8 @@ typedef struct cr_door {
 	/* Checks the settings at start-up: 0 fine, 1 refuse to start, 2 warn; the text goes to `message`. */
 	int (*check)(const cr_settings *settings, char *message, size_t capacity);
 	int (*open)(const cr_settings *settings, int caller, cr_hardening *hardening);
-	void (*close)(int caller);
+	/* `cookie_leaves`: whether the visitor gets or has this session's cookie. */
+	void (*close)(int caller, int cookie_leaves);
 	int (*validate)(cr_slice id, int caller);
 	/* Draws an id; flags of cr_verdict. */
 	int (*create_id)(int caller, cr_slice *id);

@@ -116,13 +116,14 @@ PS_OPEN_FUNC(cloakroom)
 		hide_cookie();
 	}
 	cloakroom_log();
-	return ok ? SUCCESS : FAILURE;
+	return ok && !EG(exception) ? SUCCESS : FAILURE;
 }
 
 PS_CLOSE_FUNC(cloakroom)
 {
 	*mod_data = NULL;
-	cloakroom_door->close(cloakroom_caller());
+	/* The command line has no visitor. */
+	cloakroom_door->close(cloakroom_caller(), PS(use_cookies) && !SG(request_info).no_headers);
 	cloakroom_restore_php();
 	cloakroom_log();
 	return SUCCESS;

@@ -122,21 +122,30 @@ static zend_result post_deactivate(void)
 
 static PHP_MINFO_FUNCTION(cloakroom)
 {
+	static const char *const shown_rows[] = { "version", "engine", "location" };
+	enum { ROWS = sizeof(shown_rows) / sizeof(shown_rows[0]) };
+	char values[ROWS][512] = {{0}};
 	const cr_item *items = NULL;
-	size_t i, count;
+	size_t i, row, count;
 
 	(void)zend_module;
-	php_info_print_table_start();
-	php_info_print_table_row(2, "Cloakroom", "enabled");
+	/* Copied before anything is printed: an output callback may call cloakroom_status() itself. */
 	count = cloakroom_door->status(&items);
 	for (i = 0; i < count; i++) {
-		char name[64], value[512];
-		snprintf(name, sizeof(name), "%.*s", (int)items[i].name.len, items[i].name.ptr);
-		if (strcmp(name, "version") != 0 && strcmp(name, "engine") != 0 && strcmp(name, "location") != 0) {
-			continue;
+		for (row = 0; row < ROWS; row++) {
+			size_t len = items[i].text.len < sizeof(values[row]) - 1 ? items[i].text.len : sizeof(values[row]) - 1;
+			if (items[i].kind == 3 && items[i].name.len == strlen(shown_rows[row])
+				&& memcmp(items[i].name.ptr, shown_rows[row], items[i].name.len) == 0) {
+				memcpy(values[row], items[i].text.ptr, len);
+			}
 		}
-		snprintf(value, sizeof(value), "%.*s", (int)items[i].text.len, items[i].text.ptr);
-		php_info_print_table_row(2, name, value);
+	}
+	php_info_print_table_start();
+	php_info_print_table_row(2, "Cloakroom", "enabled");
+	for (row = 0; row < ROWS; row++) {
+		if (values[row][0]) {
+			php_info_print_table_row(2, shown_rows[row], values[row]);
+		}
 	}
 	php_info_print_table_end();
 	DISPLAY_INI_ENTRIES();

@@ -18,6 +18,9 @@ pub(crate) use encoding::Write;
 pub(crate) use request::{Hardening, Request, Verdict};
 pub(crate) use status::Item;
 
+/// How long an empty session is kept whose ticket has left.
+const PLACE_HELD: Duration = Duration::from_secs(600);
+
 /// Which function of PHP the handler is called for (`enum cr_caller`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
@@ -127,10 +130,33 @@ impl Door {
     }
 
     /// The session is closed. Inside `session_regenerate_id` it goes on.
-    pub(crate) fn close(&mut self, caller: Caller) {
-        if caller != Caller::Regenerate {
-            self.request.closed();
+    pub(crate) fn close(&mut self, caller: Caller, cookie_leaves: bool) {
+        if caller == Caller::Regenerate {
+            return;
         }
+        if cookie_leaves {
+            self.hold_place();
+        }
+        self.request.closed();
+    }
+
+    /// A ticket leaves and nothing is in the session: its place is kept for a while, or the visitor would be sent another
+    /// ticket with every page until something is.
+    fn hold_place(&mut self) {
+        let Some(site) = self.request.site.clone() else { return };
+        let new = |s: &Session| !s.is_stored() && !s.is_detached() && s.over().is_none();
+        if site.engine.breaker().is_open() || !self.request.session().is_some_and(new) {
+            return;
+        }
+        let Some(id) = self.request.asked().map(<[u8]>::to_vec) else { return };
+        let Some(mut session) = self.request.take(&id) else { return };
+        let budget = self.budget(&site);
+        let placed = self.wait(&site, session.hold_place(&site.engine, budget, PLACE_HELD));
+        if let Some(Err(error)) = placed {
+            // Nothing of the visitor's is lost: there was nothing.
+            self.failed(&error);
+        }
+        self.request.put_back(id, session);
     }
 
     /// Whether PHP may go on with this id.

@@ -152,8 +152,8 @@ extern "C" fn open(settings: *const RawSettings, caller: i32, hardening: *mut Ra
     1
 }
 
-extern "C" fn close(caller: i32) {
-    enter((), |state| state.door.close(Caller::from_code(caller)));
+extern "C" fn close(caller: i32, cookie_leaves: i32) {
+    enter((), |state| state.door.close(Caller::from_code(caller), cookie_leaves != 0));
 }
 
 extern "C" fn validate(id: Slice, caller: i32) -> i32 {

@@ -208,3 +208,20 @@ fn gc_removes_only_what_is_over() {
     reply.clean().shows("12");
     site.get(&mut visitor, "session_start(); echo json_encode($_SESSION);").clean().shows("[]");
 }
+
+#[test]
+fn a_ticket_that_left_is_known_when_it_comes_back() {
+    for script in
+        ["session_start();", "session_start(['read_and_close' => true]);", "session_start(); session_abort();"]
+    {
+        let site = Site::new();
+        let mut visitor = Visitor::default();
+        assert!(site.get(&mut visitor, script).clean().sets_cookie());
+        let ticket = visitor.ticket.clone();
+        let reply = site.get(&mut visitor, "session_start(); echo json_encode($_SESSION); $_SESSION['n'] = 1;").clean();
+        assert!(!reply.sets_cookie(), "one ticket, issued once");
+        reply.shows("[]");
+        site.get(&mut visitor, "session_start(); echo json_encode($_SESSION);").clean().shows(r#"{"n":1}"#);
+        assert_eq!(visitor.ticket, ticket);
+    }
+}

@@ -74,7 +74,7 @@ impl Door {
     }
 
     /// Notes an error of the engine, and tells it to the log; an outage is told by the breaker, once.
-    fn failed(&mut self, error: &EngineError) -> Outcome {
+    pub(super) fn failed(&mut self, error: &EngineError) -> Outcome {
         self.counters.failures += 1;
         let outage = matches!(error, EngineError::Store(error) if error.is_outage());
         if outage {

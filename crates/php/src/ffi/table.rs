@@ -62,7 +62,7 @@ pub(super) struct RawItem {
 pub(super) struct DoorTable {
     pub(super) check: extern "C" fn(*const RawSettings, *mut c_char, usize) -> i32,
     pub(super) open: extern "C" fn(*const RawSettings, i32, *mut RawHardening) -> i32,
-    pub(super) close: extern "C" fn(i32),
+    pub(super) close: extern "C" fn(i32, i32),
     pub(super) validate: extern "C" fn(Slice, i32) -> i32,
     pub(super) create_id: extern "C" fn(i32, *mut Slice) -> i32,
     pub(super) wants_payload: extern "C" fn() -> i32,
