@@ -36,7 +36,9 @@ impl Faults for Server {
     fn begin(&self, fault: Fault) -> Result<(), Unsupported> {
         match fault {
             Fault::Cut => self.proxy.cut(),
-            Fault::SwallowReplies => self.proxy.stall(Direction::ToClient),
+            Fault::LoseReply => self.proxy.swallow_next_reply(),
+            Fault::StallReplies => self.proxy.stall(Direction::ToClient),
+            Fault::StallRequests => self.proxy.stall(Direction::ToServer),
             Fault::Freeze => self.redis.freeze(),
             Fault::Kill => self.redis.kill9(),
             Fault::DropSchema => {
@@ -52,11 +54,7 @@ impl Faults for Server {
 
     fn end(&self, fault: Fault) {
         match fault {
-            Fault::SwallowReplies => {
-                // What was held back belongs to nobody any more.
-                self.proxy.cut();
-                self.proxy.heal();
-            }
+            Fault::LoseReply | Fault::StallReplies | Fault::StallRequests => self.proxy.heal(),
             Fault::Freeze => self.redis.thaw(),
             Fault::Kill => self.redis.start().expect("redis-server starts again"),
             _ => {}
