@@ -181,6 +181,11 @@ impl Engine {
         Ok(owners.end_owner(budget, owner, &tombstone, except).await?)
     }
 
+    /// Housekeeping of the store's own, for the time after a response was sent. Costs nothing most of the time.
+    pub async fn maintain(&self, budget: Budget) {
+        self.store.maintain(budget).await;
+    }
+
     /// Removes at most `limit` expired records.
     ///
     /// # Errors

@@ -187,6 +187,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Never holds up other verbs for long.
     async fn sweep(&self, budget: Budget, limit: u32) -> Result<Swept, StoreError>;
 
+    /// Housekeeping of the store's own (a log to be shortened, say), for the time after a response was sent. Costs
+    /// nothing most of the time, and is safe to leave out.
+    async fn maintain(&self, _budget: Budget) {}
+
     /// Whether it can remove without a tombstone.
     fn remove(&self) -> Option<&dyn Remove> {
         None

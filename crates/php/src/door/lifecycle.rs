@@ -250,6 +250,7 @@ impl Door {
                 continue;
             }
             let budget = Budget::of(HOUSEKEEPING);
+            worker.wait(site.engine.maintain(budget));
             if flush && !site.engine.reporter().is_empty() {
                 self.flushed = Some(Instant::now());
                 let _lost = worker.wait(site.engine.flush_reports(budget));

@@ -185,6 +185,10 @@ impl Store for SqliteStore {
         self.run(budget, Kind::Write, |db| upkeep::sweep(db, now, limit, budget))
     }
 
+    async fn maintain(&self, budget: Budget) {
+        SqliteStore::maintain(self, budget);
+    }
+
     fn remove(&self) -> Option<&dyn Remove> {
         Some(self)
     }
