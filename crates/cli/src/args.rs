@@ -1,0 +1,204 @@
+//! The command line, and the help that an operator reads.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::units;
+
+/// Looks after the sessions that Cloakroom keeps.
+#[derive(Debug, Parser)]
+#[command(name = "cloakroom", version, about, max_term_width = 80, after_help = AFTER, subcommand_required = true)]
+pub struct Cli {
+    /// Where the store is, and how to speak of it.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Seconds to wait for each answer of the store
+    #[arg(long, value_name = "SECONDS", global = true, default_value = "10", value_parser = seconds)]
+    pub timeout: Duration,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER: &str = "\
+The store is found as PHP is configured: its php.ini files and PHP-FPM pools are
+read, nothing is executed. Say --store, --store-file or --php-ini to look
+elsewhere. No command makes a store.
+
+Sessions are named by their key, a hash of the session id; the id itself is
+never stored, so no command can print it.
+
+Exit codes: 0 done, or no problem found; 1 not done as asked (no such session,
+answered with no), or doctor found problems; 2 could not be tried (no store
+found, no answer, wrong command line).";
+
+/// Where the store is.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Where the sessions are")]
+pub struct PlaceArgs {
+    /// The store's URL (sqlite:PATH, mysql://…, redis://…); other users of this machine can see a password in it while the command runs
+    #[arg(long, value_name = "URL", global = true, conflicts_with_all = ["store_file", "uid"])]
+    pub store: Option<String>,
+
+    /// A file that holds the store's URL, as in cloakroom.store_file
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "uid")]
+    pub store_file: Option<PathBuf>,
+
+    /// Read PHP's settings from here: a php.ini, or a folder of one SAPI such as /etc/php/8.2/fpm; several are read in order, as one PHP
+    #[arg(long, value_name = "PATH", global = true)]
+    pub php_ini: Vec<PathBuf>,
+
+    /// Whose default store, where several users have one: a user's name or number
+    #[arg(long, value_name = "USER", global = true)]
+    pub uid: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check PHP's settings and the store, and say what to mend
+    #[command(
+        long_about = "Check PHP's settings and the store, and say what to mend.\n\nChanges nothing. Exit code 0 when there \
+                      is no problem (warnings may be), 1 when there are problems, 2 when nothing could be checked."
+    )]
+    Doctor,
+
+    /// Say how many sessions there are
+    Count,
+
+    /// List sessions
+    #[command(
+        long_about = "List sessions.\n\nThe order is the store's own. When there are more than --limit, the last line \
+                      says how to see the next page."
+    )]
+    List(ListArgs),
+
+    /// Show what is known of one session
+    #[command(
+        long_about = "Show what is known of one session.\n\nIts variables are not: they are sealed, and only the \
+                      visitor's cookie opens them."
+    )]
+    Show {
+        /// The session's key, or at least its first 6 digits
+        key: String,
+    },
+
+    /// End sessions: who is logged in is logged out at the next click
+    #[command(
+        long_about = "End sessions: who is logged in is logged out at the next click, and a request that is still \
+                      running can not bring the session back.\n\nAsks first. Without a terminal, say --yes."
+    )]
+    End(EndArgs),
+
+    /// Remove what has expired
+    #[command(
+        long_about = "Remove what has expired, in small batches, so that no request waits.\n\nExpired sessions open for \
+                      nobody, swept or not; sweeping only frees their room. PHP does it by itself after some responses; a \
+                      timer may call this command on sites with few visitors. Redis does it by itself."
+    )]
+    Sweep {
+        /// Stop after so many records
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: Option<u64>,
+    },
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Only sessions of this owner (in WordPress the user with the site's scope, such as site:42)
+    #[arg(long, value_name = "OWNER")]
+    pub owner: Option<String>,
+
+    /// Only sessions not used for so long, such as 30m, 12h or 7d (to within a minute)
+    #[arg(long, value_name = "AGE", value_parser = units::parse_age)]
+    pub older_than: Option<Duration>,
+
+    /// Only sessions with so many bytes or more, such as 20K
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]
+    pub min_size: Option<u32>,
+
+    /// Which state: live sessions, or the traces that moved and ended ones leave for a while
+    #[arg(long, value_name = "STATE", default_value = "live")]
+    pub state: StateArg,
+
+    /// List at most so many; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+
+    /// Go on after an earlier page, with the word that it printed
+    #[arg(long, value_name = "WORD")]
+    pub after: Option<String>,
+}
+
+/// Which states to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateArg {
+    /// In use
+    Live,
+    /// Carried on under a new id
+    Moved,
+    /// Ended
+    Ended,
+    /// All of them
+    All,
+}
+
+/// Which sessions to end.
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["key", "all", "older_than", "owner"]))]
+pub struct EndArgs {
+    /// The session's key, or at least its first 6 digits
+    pub key: Option<String>,
+
+    /// All sessions in the store, of every site that shares it
+    #[arg(long)]
+    pub all: bool,
+
+    /// Sessions not used for so long, such as 30m, 12h or 7d (to within a minute)
+    #[arg(long, value_name = "AGE", value_parser = units::parse_age)]
+    pub older_than: Option<Duration>,
+
+    /// All sessions of one owner (in WordPress the user with the site's scope, such as site:42)
+    #[arg(long, value_name = "OWNER")]
+    pub owner: Option<String>,
+
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|s| (0.01..=3600.0).contains(s));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "it must be a number of seconds from 0.01 to 3600".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ending_needs_exactly_one_way_to_say_which() {
+        for bad in [&["end"][..], &["end", "abcdef", "--all"], &["end", "--all", "--owner", "a"]] {
+            assert!(Cli::try_parse_from(["cloakroom"].iter().chain(bad)).is_err(), "{bad:?}");
+        }
+        for good in [&["end", "abcdef"][..], &["end", "--all", "--yes"], &["end", "--older-than", "7d"]] {
+            assert!(Cli::try_parse_from(["cloakroom"].iter().chain(good)).is_ok(), "{good:?}");
+        }
+    }
+}

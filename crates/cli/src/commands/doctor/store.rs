@@ -1,0 +1,167 @@
+//! Asks the store: does it answer, how fast, which clock, what kind, and what went wrong lately.
+
+use std::time::{Duration, Instant};
+
+use cloakroom::store::TallyKind;
+use cloakroom::{Key, StoreError};
+use cloakroom_stores::masked;
+
+use super::check::Section;
+use super::files;
+use crate::desk::Desk;
+use crate::out::plain;
+use crate::place::Place;
+use crate::{Surroundings, units};
+
+/// A clock further off than this is worth a word.
+const CLOCK_OFF: Duration = Duration::from_secs(5);
+/// A load slower than this is worth a word.
+const SLOW: Duration = Duration::from_millis(50);
+
+pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) -> Section {
+    let mut section = Section::new(format!("Store {}", masked(&place.url)));
+    section.ok("used by", place.found.clone());
+    if let Some(path) = place.url.strip_prefix("sqlite:") {
+        files::around(path, &mut section);
+    }
+    let desk = match Desk::open(place, around, timeout) {
+        Ok(desk) => desk,
+        Err(failure) => {
+            section.problem("url", failure.text);
+            return section;
+        }
+    };
+    if answers(&desk, around, &mut section) {
+        counts(&desk, &mut section);
+        lately(&desk, &mut section);
+    }
+    let about = desk.store().describe();
+    if about.shared {
+        section.ok("shared", format!("{} can be shared by several servers.", about.engine));
+    } else {
+        section.ok(
+            "shared",
+            format!("{} is for one host: with several servers, each would keep its own sessions.", about.engine),
+        );
+    }
+    if about.may_evict {
+        section.warning(
+            "eviction",
+            format!(
+                "{} may drop sessions before they end when its memory runs short, and forget that one was ended. Use a server \
+                 that does not (for Redis: maxmemory-policy noeviction), where that matters.",
+                about.engine
+            ),
+        );
+    }
+    section
+}
+
+/// Whether the store answers at all.
+fn answers(desk: &Desk, around: &Surroundings, section: &mut Section) -> bool {
+    let mut bytes = [0u8; 32];
+    if getrandom::fill(&mut bytes).is_err() {
+        section.problem("answers", "The operating system gave no random numbers, without which no session is safe.");
+        return false;
+    }
+    let key = Key::from_bytes(bytes);
+    // The first load also connects; the second one is what a request costs.
+    let first = desk.wait(desk.store().load(desk.budget(), &key));
+    let start = Instant::now();
+    let loaded = match first.and_then(|_| desk.wait(desk.store().load(desk.budget(), &key))) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            section.problem("answers", explain(&error));
+            return false;
+        }
+    };
+    let took = start.elapsed();
+    // Changing numbers would make every run differ: only what is out of the ordinary is worth one.
+    if took > SLOW {
+        section.warning(
+            "answers",
+            format!(
+                "The store answers, and takes {} for one load; every request with a session waits so long.",
+                units::measured(took)
+            ),
+        );
+    } else {
+        section.ok("answers", format!("One load takes {}.", units::measured(took)));
+    }
+    let here = around.now();
+    let off = loaded.now.since(here).max(here.since(loaded.now));
+    if off > CLOCK_OFF {
+        section.warning(
+            "clock",
+            format!(
+                "The store's clock and this machine's are {} apart. Sessions end by the store's; set both by NTP, so that logs \
+                 and deadlines agree.",
+                units::span(off)
+            ),
+        );
+    } else {
+        section.ok("clock", "The store's clock and this machine's agree.");
+    }
+    true
+}
+
+fn explain(error: &StoreError) -> String {
+    match error {
+        StoreError::TimedOut { engine } => {
+            format!(
+                "{engine} does not answer within the time of --timeout. Is the server up, and can this machine reach it?"
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+fn counts(desk: &Desk, section: &mut Section) {
+    let Some(counter) = desk.store().count() else { return };
+    match desk.wait(counter.count(desk.budget())) {
+        Ok(counts) => section.ok(
+            "sessions",
+            format!(
+                "{}, {} of them logged in, {}.",
+                units::counted(counts.live, "live session"),
+                units::number(counts.owned),
+                units::size(counts.bytes)
+            ),
+        ),
+        Err(error) => section.problem("sessions", format!("They can't be counted. {}", explain(&error))),
+    }
+}
+
+/// What was reported in the last 24 hours.
+fn lately(desk: &Desk, section: &mut Section) {
+    let Some(reports) = desk.store().reports() else { return };
+    let Ok(now) = desk.wait(desk.store().now(desk.budget())) else { return };
+    let since = u32::try_from(now.seconds() / 3600).unwrap_or(u32::MAX).saturating_sub(24);
+    let kinds = [
+        (TallyKind::Alarm, "alarms", "possible thefts"),
+        (TallyKind::Unreadable, "unreadable", "records that did not open"),
+        (TallyKind::Dropped, "dropped", "writes dropped"),
+    ];
+    let mut quiet = true;
+    for (kind, name, what) in kinds {
+        let tallies = match desk.wait(reports.read(desk.budget(), kind, since, 100)) {
+            Ok(tallies) => tallies,
+            Err(error) => {
+                section.warning("reports", format!("Reports can't be read. {}", explain(&error)));
+                return;
+            }
+        };
+        let total: u64 = tallies.iter().map(|t| t.count).sum();
+        if let Some(most) = tallies.first().filter(|_| total > 0) {
+            let label = plain(&most.label);
+            section.warning(
+                name,
+                format!("In the last 24 hours {what}: {}, most of them: {label}.", units::number(total)),
+            );
+            quiet = false;
+        }
+    }
+    if quiet {
+        section.ok("reports", "Nothing was reported in the last 24 hours.");
+    }
+}

@@ -1,0 +1,40 @@
+//! One file for each command.
+
+pub mod count;
+pub mod doctor;
+pub mod end;
+pub mod key;
+pub mod list;
+pub mod show;
+pub mod sweep;
+
+use std::io::Write;
+
+use crate::args::{Cli, Command};
+use crate::desk::Desk;
+use crate::out::Out;
+use crate::{Failure, Outcome, Surroundings, place};
+
+/// Runs a command.
+///
+/// # Errors
+/// What kept it from being done.
+pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<Outcome, Failure> {
+    let mut out = Out::new(writer, cli.json, around);
+    let outcome = match &cli.command {
+        Command::Doctor => doctor::run(cli, around, &mut out),
+        command => {
+            let place = place::resolve(&cli.place, around)?;
+            let desk = Desk::open(place, around, cli.timeout)?;
+            match command {
+                Command::Count | Command::Doctor => count::run(&desk, &mut out),
+                Command::List(args) => list::run(&desk, args, &mut out),
+                Command::Show { key } => show::run(&desk, key, &mut out),
+                Command::End(args) => end::run(&desk, args, around, &mut out),
+                Command::Sweep { limit } => sweep::run(&desk, *limit, &mut out),
+            }
+        }
+    }?;
+    out.finish()?;
+    Ok(outcome)
+}

@@ -1,0 +1,86 @@
+//! What a command takes from the machine it runs on.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cloakroom::{Clock, SystemClock, Time};
+
+/// The machine as a command sees it; tests make their own.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Where the file system begins: `/`, but for tests.
+    pub root: PathBuf,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The effective user id of this process.
+    pub uid: u32,
+    /// Whether somebody sits at the terminal and can be asked.
+    pub asks: bool,
+    /// Whether output may have colours.
+    pub colour: bool,
+}
+
+impl Surroundings {
+    /// This process: its terminal, its user, the system's clock.
+    pub fn of_this_process() -> Self {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+            || std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        Self {
+            root: PathBuf::from("/"),
+            clock: Arc::new(SystemClock),
+            uid: rustix::process::geteuid().as_raw(),
+            asks: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            colour: std::io::stdout().is_terminal() && !no_colour,
+        }
+    }
+
+    /// This machine's time.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// A path of the machine.
+    pub fn at(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// The path as the operator knows it.
+    pub fn shown(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.root) {
+            Ok(rest) => format!("/{}", rest.display()),
+            Err(_) => path.display().to_string(),
+        }
+    }
+
+    /// Asks a question on the terminal (standard error, so that output stays clean); only `y` and `yes` are a yes.
+    pub fn agrees(&self, question: &str) -> bool {
+        let mut error = std::io::stderr().lock();
+        let _ = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
+        let mut answer = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut answer);
+        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// The user's name in `/etc/passwd`.
+    pub fn user_name(&self, uid: u32) -> Option<String> {
+        self.users().into_iter().find(|(_, id)| *id == uid).map(|(name, _)| name)
+    }
+
+    /// The user's id: a number, or a name in `/etc/passwd`.
+    pub fn user_id(&self, user: &str) -> Option<u32> {
+        user.parse().ok().or_else(|| self.users().into_iter().find(|(name, _)| name == user).map(|(_, id)| id))
+    }
+
+    fn users(&self) -> Vec<(String, u32)> {
+        let text = std::fs::read(self.at("/etc/passwd")).unwrap_or_default();
+        String::from_utf8_lossy(&text)
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.split(':');
+                Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?))
+            })
+            .collect()
+    }
+}
