@@ -300,6 +300,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    /// As after a fork: the child has the parent's connections in its memory, and another process id.
+    #[tokio::test]
+    async fn a_child_leaves_its_parents_connections_alone() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let url = format!("redis://{}", server.local_addr().expect("it has an address"));
+        let link = Link::new(Place::parse(&url).expect("the URL is right"), Arc::new(cloakroom::SystemClock));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        link.put_aside(Conn::open(&link.place, deadline).await.expect("it connects"));
+        let (theirs, _) = server.accept().expect("it has connected");
+        theirs.set_nonblocking(true).expect("it can");
+        let end = || std::io::Read::read(&mut &theirs, &mut [0]).map_err(|error| error.kind());
+        let kept = link.take().expect("a connection of our own is used again");
+        link.put_aside(kept);
+        lock(&link.idle).process = 0;
+        assert!(link.take().is_none(), "a connection of another process was used");
+        assert_eq!(end(), Err(std::io::ErrorKind::WouldBlock), "a connection of another process was closed");
+    }
+
     #[test]
     fn a_server_may_evict_when_policy_and_limit_say_so() {
         assert!(!may_evict("# Memory\r\nmaxmemory:100\r\nmaxmemory_policy:noeviction\r\n"));

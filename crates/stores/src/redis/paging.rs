@@ -324,3 +324,28 @@ fn bulk<'a>(reply: &Reply<'a>) -> Option<&'a [u8]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_walk_survives_the_way_out_and_back() {
+        let keys = vec![Key::from_bytes([1; 32]), Key::from_bytes([2; 32])];
+        for (cursor, pending) in [(Some(7), vec![]), (Some(u64::MAX), keys.clone()), (None, keys)] {
+            let place = Place { cursor, pending };
+            let bytes = place.encode().expect("there is more");
+            assert_eq!(Place::decode(&bytes).expect("it is our own"), place);
+        }
+        assert_eq!(Place { cursor: None, pending: vec![] }.encode(), None);
+        assert!(Place::decode(b"nonsense!").is_err());
+    }
+
+    #[test]
+    fn a_count_of_a_part_is_taken_for_the_whole() {
+        let part = Counts { live: 10, owned: 5, moved: 1, ended: 0, bytes: 1000 };
+        let whole = Counts { live: 40, owned: 20, moved: 4, ended: 0, bytes: 4000 };
+        assert_eq!(reckon(part, 25, 100), whole);
+        assert_eq!(reckon(part, 100, 90), part, "what was seen is there");
+    }
+}

@@ -187,3 +187,20 @@ return #old",
 /// All of them.
 #[cfg(test)]
 pub(super) const ALL: [Script; 9] = [SWAP, SWAP_OWNED, TOUCH, END, REMOVE, TAKE, RELEASE, REPORT, SWEEP];
+
+#[cfg(test)]
+mod tests {
+    use cloakroom_testbed::Redis;
+
+    use super::*;
+
+    /// A wrong name would go unnoticed elsewhere: the server would be handed the whole text each time.
+    #[test]
+    fn the_server_caches_each_script_under_its_name() {
+        let redis = Redis::start().expect("redis-server starts");
+        for script in ALL {
+            let reply = redis.command(&["SCRIPT", "LOAD", script.text]).expect("redis-server answers");
+            assert_eq!(reply, format!("$40\r\n{}\r\n", script.name), "of {}", script.text);
+        }
+    }
+}
