@@ -78,8 +78,11 @@ pub struct Promise {
     /// Its name, the name of the function in [`suite`].
     pub name: &'static str,
     /// Runs it; panics when it is broken.
-    pub run: for<'a> fn(&'a dyn Harness) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>,
+    pub run: for<'a> fn(&'a dyn Harness) -> Running<'a>,
 }
+
+/// A promise being looked at.
+pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl std::fmt::Debug for Promise {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

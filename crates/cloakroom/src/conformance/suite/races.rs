@@ -168,7 +168,7 @@ pub async fn every_history_has_an_order(harness: &dyn Harness) {
         let keys = keys.clone();
         move |client, hand| {
             let keys = keys.clone();
-            async move { wander(client, &hand, &keys, VERBS, began).await }
+            async move { wander(client, &hand, &keys, VERBS, began, Duration::ZERO).await }
         }
     })
     .await;
@@ -189,7 +189,7 @@ pub async fn every_history_has_an_order_though_connections_are_cut(harness: &dyn
     let began = Instant::now();
     let clients = race(harness, 4, move |client, hand| {
         let keys = keys.clone();
-        async move { wander(client, &hand, &keys, 70, began).await }
+        async move { wander(client, &hand, &keys, 70, began, Duration::from_millis(1)).await }
     });
     tokio::pin!(clients);
     let noted = loop {
@@ -215,13 +215,15 @@ fn explain(keys: usize, noted: &[Vec<(usize, Event<Verb, Reply>)>]) {
     }
 }
 
-/// One client's walk: verbs drawn at random, mostly on what it last saw, all noted.
+/// One client's walk: verbs drawn at random, mostly on what it last saw, all noted. It pauses between them where faults
+/// need the time to happen.
 async fn wander(
     client: usize,
     hand: &Hand,
     keys: &[Key],
     verbs: usize,
     began: Instant,
+    pause: Duration,
 ) -> Vec<(usize, Event<Verb, Reply>)> {
     let mut dice = Dice::quiet();
     let now = hand.now().await;
@@ -229,6 +231,9 @@ async fn wander(
     let clock = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let mut notes = Vec::new();
     for _ in 0..verbs {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         let at = dice.below(keys.len() as u64) as usize;
         let (key, known) = (&keys[at], last[at]);
         let value = dice.next();
