@@ -10,8 +10,9 @@ use super::run::{Effect, Work};
 use super::schema::GATE;
 use super::sql::EXPIRES;
 
-/// Sessions that one statement ends, at most: it holds their locks until it commits.
-const BATCH: u64 = 500;
+/// Sessions that one statement ends, at most. It holds their locks until it commits, which bothers nobody but their owner;
+/// each statement passes the ended ones again, so that small ones would take long for a person of very many.
+const BATCH: u64 = 5_000;
 
 #[async_trait]
 impl Owners for MysqlStore {
