@@ -4,9 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use cloakroom_testbed::{
-    Direction, Fpm, FpmOptions, PhpSettings, Proxy, Redis, Site as Servers, SiteOptions, wait_until,
-};
+use cloakroom_testbed::{Fpm, FpmOptions, PhpSettings, Proxy, Redis, Site as Servers, SiteOptions, wait_until};
 use support::{Site, Visitor, extension};
 
 /// Nobody listens on port 1, and the password must show nowhere.
@@ -91,7 +89,11 @@ const PAGE: &str = "<?php session_start();
 
 /// One server with one worker, so that what a worker remembers can be seen.
 fn one_worker(store: &str) -> Servers {
-    let settings = PhpSettings::new()
+    one_worker_with(store, PhpSettings::new())
+}
+
+fn one_worker_with(store: &str, settings: PhpSettings) -> Servers {
+    let settings = settings
         .extension(extension())
         .set("session.save_handler", "cloakroom")
         .set("cloakroom.store", store)
@@ -155,7 +157,6 @@ fn one_load_and_one_write_are_all_a_request_costs() {
     let before = proxy.round_trips();
     site.browser().get("/index.php?add=1").expect("page");
     assert_eq!(proxy.round_trips() - before, 1, "a fresh id costs no lookup");
-    let _ = Direction::ToServer;
 }
 
 #[test]
@@ -181,4 +182,35 @@ fn a_worker_killed_at_any_time_loses_nothing_that_was_acknowledged() {
         .unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
     assert!(acknowledged >= 49, "{acknowledged}");
+}
+
+#[test]
+fn cleaning_up_is_never_in_a_visitors_way() {
+    let folder = cloakroom_testbed::Folder::new("sweep").expect("folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("rights");
+    let file = folder.join("sessions.sqlite");
+    // PHP's own dice always say that it is time to clean up.
+    let dice = PhpSettings::new().set("session.gc_probability", "1").set("session.gc_divisor", "1");
+    let site = one_worker_with(&format!("sqlite:{}", file.display()), dice);
+    let visitor = site.browser();
+    visitor.get("/index.php?add=1").expect("page");
+    visitor.get("/index.php").expect("page");
+    // Something that is over a second later.
+    site.write("old.php", "<?php ini_set('session.gc_maxlifetime', 1); session_start(); $_SESSION['old'] = 1;")
+        .expect("page");
+    site.browser().get("/old.php").expect("page");
+    std::thread::sleep(Duration::from_millis(1100));
+    // Somebody holds the write lock: a sweep must wait for it, a page that only reads must not.
+    let other = rusqlite::Connection::open(&file).expect("store");
+    other.execute_batch("BEGIN IMMEDIATE").expect("lock");
+    let began = Instant::now();
+    let reply = visitor.get("/index.php").expect("page");
+    let first = began.elapsed();
+    assert!(reply.body.starts_with("live 1"), "{}", reply.body);
+    // The next page of the one worker waits for what the first one left to do: that is how we know that it waited.
+    let began = Instant::now();
+    visitor.get("/index.php").expect("page");
+    let second = began.elapsed();
+    assert!(first < Duration::from_millis(150), "the sweep was in the way: {first:?}");
+    assert!(second > Duration::from_millis(100), "there was no sweep to wait for: {second:?}");
 }
