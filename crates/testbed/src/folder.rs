@@ -9,7 +9,7 @@ use crate::error::{Attempt, Error, Result};
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _guard: Option<tempfile::TempDir>,
+    guard: Option<tempfile::TempDir>,
 }
 
 impl Folder {
@@ -22,18 +22,23 @@ impl Folder {
         let path = guard.path().to_path_buf();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
             .attempt(|| format!("open {} to readers", path.display()))?;
-        Ok(Self { path, _guard: Some(guard) })
+        Ok(Self { path, guard: Some(guard) })
     }
 
     /// A folder that stays: made if it is not there.
     pub fn permanent(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).attempt(|| format!("make the folder {}", path.display()))?;
-        Ok(Self { path: path.to_path_buf(), _guard: None })
+        Ok(Self { path: path.to_path_buf(), guard: None })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where it is, if it is to go.
+    pub(crate) fn temporary(&self) -> Option<PathBuf> {
+        self.guard.as_ref().map(|_| self.path.clone())
     }
 
     /// A path inside.
@@ -56,7 +61,7 @@ impl Drop for Folder {
     fn drop(&mut self) {
         if std::thread::panicking()
             && std::env::var_os("CLOAKROOM_TESTBED_KEEP").is_some()
-            && let Some(mut guard) = self._guard.take()
+            && let Some(mut guard) = self.guard.take()
         {
             guard.disable_cleanup(true);
             eprintln!("kept for a look: {}", self.path.display());

@@ -122,6 +122,7 @@ pub(crate) fn recipe(folder: &Folder, port: u16, options: &FpmOptions) -> Result
         }),
         probe: Box::new(move || ping(&endpoint)),
         log,
+        temporary: folder.temporary(),
     })
 }
 

@@ -190,6 +190,7 @@ pub(crate) fn recipe(folder: &Folder, port: u16, options: &[&str]) -> Result<Rec
             Ok(())
         }),
         log: folder.join("db.log"),
+        temporary: folder.temporary(),
     })
 }
 

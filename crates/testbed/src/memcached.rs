@@ -52,6 +52,7 @@ impl Memcached {
                     }
                 }),
                 log: folder.join("memcached.log"),
+                temporary: folder.temporary(),
             })?;
             Ok(Self { service, port, _folder: folder })
         })

@@ -116,6 +116,7 @@ pub(crate) fn recipe(
             }
         }),
         log,
+        temporary: folder.temporary(),
     })
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,7 @@ pub(crate) fn await_empty_group(group: i32, patience: Duration) -> bool {
 }
 
 /// A child in a process group of its own. A guard process waits for the end of a pipe that only we hold, and then kills the
-/// group: so it goes even when a test is killed, or keeps its server in a static that is never dropped.
+/// group and removes the folder: so both go even when a test is killed, or keeps its server in a static that is never dropped.
 #[derive(Debug)]
 pub(crate) struct Group {
     child: Child,
@@ -123,12 +124,15 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn spawn(mut command: Command) -> io::Result<Self> {
+    /// Starts a command; `folder` is what its guard removes after it, should we not come to that.
+    pub(crate) fn spawn(mut command: Command, folder: Option<&Path>) -> io::Result<Self> {
         let mut child = command.process_group(0).stdin(Stdio::null()).spawn()?;
         let pid = child.id() as i32;
         let guard = Command::new("/bin/sh")
             .arg("-c")
-            .arg(format!("read -r _; kill -s KILL -- -{pid} 2>/dev/null"))
+            .arg(format!("read -r _; kill -s KILL -- -{pid} 2>/dev/null; test -z \"$1\" || rm -rf -- \"$1\""))
+            .arg("guard")
+            .arg(folder.unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -205,7 +209,7 @@ mod tests {
     fn a_dropped_group_leaves_no_process_behind() {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 300 & sleep 300 & wait"]);
-        let group = Group::spawn(command).unwrap();
+        let group = Group::spawn(command, None).unwrap();
         let leader = group.identity();
         let deadline = Instant::now() + Duration::from_secs(10);
         while group_members(leader.pid).len() < 3 {
@@ -220,10 +224,14 @@ mod tests {
     fn the_guard_ends_the_group_when_its_owner_is_gone() {
         let mut command = Command::new("sleep");
         command.arg("300");
-        let mut group = Group::spawn(command).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("data"), "x").unwrap();
+        let mut group = Group::spawn(command, Some(folder.path())).unwrap();
         // What the kernel does to the pipe when we are killed.
         drop(group.guard.stdin.take());
         assert!(await_empty_group(group.identity().pid, Duration::from_secs(10)));
+        let gone = || !folder.path().exists();
+        crate::wait_until("the folder is gone", Duration::from_secs(10), gone).unwrap();
     }
 
     #[test]

@@ -103,6 +103,7 @@ pub(crate) fn recipe(folder: &Folder, port: u16, options: &[(&str, &str)]) -> Re
             Ok(())
         }),
         log: folder.join("redis.log"),
+        temporary: folder.temporary(),
     })
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Recipe {
     pub(crate) probe: Probe,
     /// Where its own log goes; what it prints goes there too.
     pub(crate) log: PathBuf,
+    /// Its folder, where that is a temporary one.
+    pub(crate) temporary: Option<PathBuf>,
 }
 
 impl Recipe {
@@ -103,7 +105,8 @@ impl Service {
         }
         *slot = None;
         let command = self.recipe.command()?;
-        let mut group = Group::spawn(command).attempt(|| format!("start {}", self.recipe.name))?;
+        let mut group = Group::spawn(command, self.recipe.temporary.as_deref())
+            .attempt(|| format!("start {}", self.recipe.name))?;
         self.recipe.await_answer(|| group.ended())?;
         *slot = Some(group);
         Ok(())
