@@ -145,7 +145,10 @@ impl Faults for Server {
             // The last few writes were on no disk.
             for (key, version) in unwritten.into_iter().rev().take(5) {
                 let memory = self.memory.clone();
-                now_or_never(async move { Remove::remove(&memory, Budget::of(Duration::ZERO), &key, version).await });
+                let _ =
+                    now_or_never(
+                        async move { Remove::remove(&memory, Budget::of(Duration::ZERO), &key, version).await },
+                    );
             }
         }
         Ok(())
