@@ -1,6 +1,7 @@
 //! What a load and a swap cost on the `sqlite:` store: processor time of the calling process, and how long it waited.
 //!
-//! `cargo run --release -p cloakroom-stores --example sqlite_bench [FOLDER]`; the folder names the disk. Each row is
+//! `cargo run --release -p cloakroom-stores --example sqlite_bench [FOLDER [PROCESSES [BYTES]]]`;
+//! the folder names the disk. Each row is
 //! that many processes at once, each with requests of one load and one swap on sessions drawn by chance, `maintain`
 //! after each as a door would, back to back: harsher than any site. CPU includes the checkpoints.
 
@@ -29,9 +30,10 @@ fn main() -> Outcome<()> {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
+    let only = |at: usize| args.get(at).map(|number| number.parse::<usize>()).transpose();
     println!("processes  envelope   CPU µs/request   load p50   p99   swap p50   p99   max (wall µs)   requests/s");
-    for envelope in ENVELOPES {
-        for processes in [1, 4, 8] {
+    for envelope in only(3)?.map_or(ENVELOPES.to_vec(), |n| vec![n]) {
+        for processes in only(2)?.map_or(vec![1, 4, 8], |n| vec![n]) {
             run(folder.path(), envelope, processes)?;
         }
     }

@@ -36,10 +36,13 @@ pub(super) fn keep(conn: &Conn, path: &Path, deadline: Instant) {
     }
     let Some(keeper) = elect(path) else { return };
     let (log, copied) = checkpoint(conn, "PASSIVE");
+    conn.patience.set(deadline.min(Instant::now() + RESTART_WAIT));
     if log > VERY_LONG && copied < log {
-        conn.patience.set(deadline.min(Instant::now() + RESTART_WAIT));
         checkpoint(conn, "RESTART");
     }
+    // The next writer begins the log anew, and waits for the disk to do so: better here than in someone's request. This
+    // writes one page and changes nothing.
+    let _ = conn.db.pragma_update(None, "user_version", super::schema::SCHEMA_VERSION);
     conn.forget_frames();
     // A mark for the others; where it fails they only come a little early.
     let _ = keeper.set_modified(SystemTime::now());

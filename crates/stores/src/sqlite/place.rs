@@ -15,6 +15,9 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
     };
     // sqlite:///var/x is what people write who think of URLs.
     let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    if url.strip_prefix("sqlite:").is_some_and(|p| p.starts_with("//") && !p.starts_with("///")) {
+        return settings("but sqlite: names a file of this host, as in sqlite:/var/lib/cloakroom/sessions.sqlite.");
+    }
     if path.contains(['?', '\0']) {
         return settings("but sqlite: takes a plain path and no parameters.");
     }

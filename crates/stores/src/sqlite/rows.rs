@@ -81,7 +81,7 @@ fn blob<'r>(row: &'r Row<'_>, at: usize) -> rusqlite::Result<Option<&'r [u8]>> {
     })
 }
 
-/// Binds the columns of a record to ?1 to ?17.
+/// Binds the columns of a record to ?1 to ?18.
 pub(super) fn bind(stmt: &mut rusqlite::Statement<'_>, id: i64, key: &Key, record: &Record) -> rusqlite::Result<()> {
     let (state, kind, at) = record.state.codes();
     stmt.raw_bind_parameter(1, id)?;
@@ -97,15 +97,54 @@ pub(super) fn bind(stmt: &mut rusqlite::Statement<'_>, id: i64, key: &Key, recor
     stmt.raw_bind_parameter(11, record.absolute.map(time))?;
     stmt.raw_bind_parameter(12, record.format)?;
     stmt.raw_bind_parameter(13, record.size)?;
-    stmt.raw_bind_parameter(14, record.owner.as_ref().map(Owner::as_bytes))?;
+    let owner = record.owner.as_ref().map(Owner::as_bytes);
+    stmt.raw_bind_parameter(14, owner)?;
     stmt.raw_bind_parameter(15, time(record.expires()))?;
-    stmt.raw_bind_parameter(16, record.about.encode().as_slice())?;
-    stmt.raw_bind_parameter(17, record.envelope.as_slice())
+    let about = record.about.encode();
+    stmt.raw_bind_parameter(16, about.as_slice())?;
+    stmt.raw_bind_parameter(17, record.envelope.as_slice())?;
+    stmt.raw_bind_parameter(18, filler(owner.map_or(0, <[u8]>::len), about.len(), record.envelope.len()))
+}
+
+/// Variable bytes (blobs) that fit into a page together with the fixed columns. A longer row continues on pages of its own.
+const FIRST_PAGE: usize = 3900;
+/// Bytes of a row that each further page takes: all but the number of the next one.
+const NEXT_PAGE: usize = super::schema::PAGE_SIZE as usize - 4;
+
+/// Zeros that fill the last page of a row of several. A row that keeps its size is overwritten where it is; one that does
+/// not gives its pages back and takes new ones, which writes two pages more and scatters them.
+fn filler(owner: usize, about: usize, envelope: usize) -> u16 {
+    let used = owner + stored(about) + stored(envelope);
+    if used <= FIRST_PAGE {
+        return 0;
+    }
+    let room = (FIRST_PAGE + NEXT_PAGE - used % NEXT_PAGE) % NEXT_PAGE;
+    // The filler's own length takes one byte up to 57 bytes, else two.
+    let length = if stored(room) == room + 1 { room } else { room - 1 };
+    u16::try_from(length).unwrap_or(0)
+}
+
+/// Bytes that a blob takes in a row: its own, and the variable-length number that tells its type and length.
+fn stored(length: usize) -> usize {
+    let kind = 12 + 2 * length;
+    let bits = usize::BITS - kind.leading_zeros();
+    length + usize::try_from(bits.div_ceil(7)).unwrap_or(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_rows_come_in_round_sizes_and_small_ones_carry_nothing() {
+        assert_eq!(filler(0, 20, 1000), 0);
+        let mut sizes: Vec<usize> =
+            (5000..13000).map(|n| 7 + stored(20) + stored(n) + stored(filler(7, 20, n).into())).collect();
+        sizes.dedup();
+        // Some lengths can't be met to the byte; such a row only takes the longer way.
+        assert!(sizes.len() < 10, "{sizes:?}");
+        assert!((1..90_000).all(|n| usize::from(filler(0, 20, n)) < NEXT_PAGE));
+    }
 
     #[test]
     fn places_are_never_negative_and_keep_the_order_of_keys() {

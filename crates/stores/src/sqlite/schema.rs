@@ -8,7 +8,7 @@ pub(super) const SCHEMA_VERSION: i64 = 1;
 pub(super) const PAGE_SIZE: u32 = 4096;
 
 /// Makes what is missing. `sweep_at` is never later than the record's deadline and is left behind when the deadline
-/// moves ahead, so that a touch or a commit rewrites one row and no index.
+/// moves ahead, so that a touch or a commit rewrites one row and no index. `filler` is zeros: see [`super::rows`].
 pub(super) const CREATE: &str = "
 CREATE TABLE IF NOT EXISTS record(
   id INTEGER PRIMARY KEY,
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS record(
   owner BLOB,
   sweep_at INTEGER NOT NULL,
   about BLOB NOT NULL,
-  envelope BLOB NOT NULL
+  envelope BLOB NOT NULL,
+  filler BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS record_sweep ON record(sweep_at);
 CREATE INDEX IF NOT EXISTS record_owner ON record(owner) WHERE owner IS NOT NULL;
@@ -85,9 +86,9 @@ macro_rules! insert {
         concat!(
             $verb,
             " INTO record(id,k,incarnation,counter,state,kind,at,created,touched,idle,absolute,format,size,owner,",
-            "sweep_at,about,envelope) VALUES(?1,",
+            "sweep_at,about,envelope,filler) VALUES(?1,",
             $key,
-            ",?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)"
+            ",?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,zeroblob(?18))"
         )
     };
 }
@@ -96,11 +97,11 @@ macro_rules! insert {
 /// lives elsewhere.
 pub(super) const CREATE_RECORD: &str =
     insert!("INSERT OR IGNORE", "CASE WHEN EXISTS(SELECT 1 FROM record WHERE id<0 AND k=?2) THEN NULL ELSE ?2 END");
-/// The same for a record with an owner: refused too where all of the owner's sessions were ended since `?18`.
+/// The same for a record with an owner: refused too where all of the owner's sessions were ended since `?19`.
 pub(super) const CREATE_OWNED: &str = insert!(
     "INSERT OR IGNORE",
     "CASE WHEN EXISTS(SELECT 1 FROM record WHERE id<0 AND k=?2) \
-     OR EXISTS(SELECT 1 FROM ended_owner WHERE owner=?14 AND at>=?18 AND except_k IS NOT ?2) THEN NULL ELSE ?2 END"
+     OR EXISTS(SELECT 1 FROM ended_owner WHERE owner=?14 AND at>=?19 AND except_k IS NOT ?2) THEN NULL ELSE ?2 END"
 );
 /// Writes all of a record into its place, indexes too.
 pub(super) const PUT: &str = insert!("INSERT OR REPLACE", "?2");
@@ -108,14 +109,14 @@ pub(super) const PUT: &str = insert!("INSERT OR REPLACE", "?2");
 /// The usual swap: owner as before, deadline not before `sweep_at`; so no index changes.
 pub(super) const SWAP: &str = "\
 UPDATE record SET incarnation=?3,counter=?4,state=?5,kind=?6,at=?7,created=?8,touched=?9,idle=?10,absolute=?11,\
-format=?12,size=?13,about=?16,envelope=?17 \
-WHERE id=?1 AND k=?2 AND incarnation=?18 AND counter=?19 AND owner IS ?14 AND sweep_at<=?15";
+format=?12,size=?13,about=?16,envelope=?17,filler=zeroblob(?18) \
+WHERE id=?1 AND k=?2 AND incarnation=?19 AND counter=?20 AND owner IS ?14 AND sweep_at<=?15";
 /// The same for a record with an owner.
 pub(super) const SWAP_OWNED: &str = "\
 UPDATE record SET incarnation=?3,counter=?4,state=?5,kind=?6,at=?7,created=?8,touched=?9,idle=?10,absolute=?11,\
-format=?12,size=?13,about=?16,envelope=?17 \
-WHERE id=?1 AND k=?2 AND incarnation=?18 AND counter=?19 AND owner=?14 AND sweep_at<=?15 \
-AND NOT EXISTS(SELECT 1 FROM ended_owner WHERE owner=?14 AND at>=?20 AND except_k IS NOT ?2)";
+format=?12,size=?13,about=?16,envelope=?17,filler=zeroblob(?18) \
+WHERE id=?1 AND k=?2 AND incarnation=?19 AND counter=?20 AND owner=?14 AND sweep_at<=?15 \
+AND NOT EXISTS(SELECT 1 FROM ended_owner WHERE owner=?14 AND at>=?21 AND except_k IS NOT ?2)";
 pub(super) const TOUCH: &str = "\
 UPDATE record SET touched=?5,idle=max(idle,?6) WHERE id=?1 AND k=?2 AND incarnation=?3 AND counter=?4 AND state=0";
 pub(super) const REMOVE: &str = "DELETE FROM record WHERE id=?1 AND k=?2 AND incarnation=?3 AND counter=?4";

@@ -46,7 +46,7 @@ pub(super) fn create(db: &Connection, key: &Key, record: &Record, seen: Time, no
         Some(_) => {
             let mut stmt = db.prepare_cached(schema::CREATE_OWNED)?;
             bind(&mut stmt, place, key, record)?;
-            stmt.raw_bind_parameter(18, time(seen))?;
+            stmt.raw_bind_parameter(19, time(seen))?;
             stmt.raw_execute()?
         }
     };
@@ -74,10 +74,10 @@ pub(super) fn swap(db: &Connection, key: &Key, expected: Version, record: &Recor
     let mut stmt =
         db.prepare_cached(if record.owner.is_some() { schema::SWAP_OWNED } else { schema::SWAP })?;
     bind(&mut stmt, home(key), key, record)?;
-    stmt.raw_bind_parameter(18, expected.incarnation.cast_signed())?;
-    stmt.raw_bind_parameter(19, expected.counter.cast_signed())?;
+    stmt.raw_bind_parameter(19, expected.incarnation.cast_signed())?;
+    stmt.raw_bind_parameter(20, expected.counter.cast_signed())?;
     if record.owner.is_some() {
-        stmt.raw_bind_parameter(20, time(seen))?;
+        stmt.raw_bind_parameter(21, time(seen))?;
     }
     if stmt.raw_execute()? == 1 {
         return Ok(Swapped::Done);

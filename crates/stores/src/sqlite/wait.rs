@@ -30,19 +30,23 @@ impl Patience {
         if left.is_zero() {
             return false;
         }
-        if n < YIELDS {
-            std::thread::yield_now();
-        } else {
-            std::thread::sleep(nap(n - YIELDS, noise()).min(left));
+        match n {
+            0..SPINS => (0..SPIN << n).for_each(|_| std::hint::spin_loop()),
+            SPINS..PATIENT => std::thread::yield_now(),
+            _ => std::thread::sleep(nap(n - PATIENT, noise()).min(left)),
         }
         true
     }
 }
 
-/// Tries that only give the processor away: on a busy machine the holder needs it.
-const YIELDS: u32 = 2;
+/// Tries that keep the processor: the lock is mostly free again within three microseconds.
+const SPINS: u32 = 3;
+/// Turns of the first of them, a microsecond or two; each next one is twice as long.
+const SPIN: u32 = 50;
+/// After that and until here the processor is given away: on a busy machine the holder needs it.
+const PATIENT: u32 = SPINS + 2;
 /// The first sleep. The kernel adds its timer slack, usually 50 microseconds.
-const FIRST: u64 = 10;
+const FIRST: u64 = 20;
 /// The longest sleep: a waiter notices soon that a long holder (a checkpoint that restarts the log) is done.
 const LONGEST: u64 = 500;
 
