@@ -56,7 +56,8 @@ return 1",
 
 /// Record, owner's tombstone, owner's sessions · expected version (none: no record), record, deadline, key, seen, before
 /// which dead sessions are forgotten. 1 done, 0 another version, 2 owner ended.
-/// The index is written before the record, so that no record of an owner is ever missing from it.
+/// The index is written before the record, so that no record of an owner is ever missing from it. A full server refuses
+/// a script at its first write or not at all, so that one must be a write that needs memory.
 pub(super) const SWAP_OWNED: Script = Script {
     text: "if redis.call('GETRANGE',KEYS[1],4,19)~=ARGV[1] then return 0 end
 local t=redis.call('GET',KEYS[2])
@@ -65,12 +66,13 @@ local at,spared=string.match(t,'^(%d+) (.*)$')
 if tonumber(ARGV[5])<=tonumber(at) and spared~=ARGV[4] then return 2 end
 end
 local s=KEYS[3]
-redis.call('ZREMRANGEBYSCORE',s,'-inf',ARGV[6])
 redis.call('ZADD',s,ARGV[3],ARGV[4])
-redis.call('PEXPIREAT',s,redis.call('ZRANGE',s,-1,-1,'WITHSCORES')[2])
+redis.call('ZREMRANGEBYSCORE',s,'-inf',ARGV[6])
+local last=redis.call('ZRANGE',s,-1,-1,'WITHSCORES')[2]
+if last then redis.call('PEXPIREAT',s,last) end
 redis.call('SET',KEYS[1],ARGV[2],'PXAT',ARGV[3])
 return 1",
-    name: "5249c7c803e0751f32545f111043d3d1ba64a7b0",
+    name: "6b8e206569978ad2fc6e5075ddae1ae6923f72d1",
 };
 
 /// Record · expected version and a zero for live, touched, idle deadline, the same in digits, what the names of owners'
