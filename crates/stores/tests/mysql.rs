@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cloakroom::store::{Budget, Created, Ended, Swapped, Touched};
 use cloakroom::{About, EndKind, Key, ManualClock, Owner, Record, State, Store, StoreError, Time, Tombstone, Version};
 use cloakroom_stores::{Options, open};
-use cloakroom_testbed::{Mariadb, Proxy};
+use cloakroom_testbed::{Direction, Mariadb, Proxy};
 
 fn server() -> &'static Mariadb {
     static SERVER: OnceLock<Mariadb> = OnceLock::new();
@@ -549,4 +549,17 @@ fn a_log_in_that_meets_the_end_of_its_owner_waits_and_sees_it() {
             hold.join().expect("no panic");
         }
     });
+}
+
+#[test]
+fn a_connection_that_breaks_while_it_is_made_is_made_again() {
+    server().create_database("halves").expect("a database");
+    for bytes in [1, 60, 120] {
+        let proxy = Proxy::start(server().endpoint()).expect("a proxy");
+        let store = store(&server().url_at(&proxy.address(), "halves"));
+        proxy.cut_after(Direction::ToClient, bytes);
+        let now = block_on(store.now(budget()));
+        assert!(now.is_ok(), "cut after {bytes} bytes: {now:?}");
+        assert_eq!(proxy.connections(), 2);
+    }
 }

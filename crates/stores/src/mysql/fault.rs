@@ -81,6 +81,13 @@ fn words(error: &ServerError) -> String {
     format!("error {}: {plain}{advice}", error.code)
 }
 
+/// Whether a connection was there, and broke. One that was refused says that nobody is there.
+pub(super) fn cut_short(error: &Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    matches!(error, Error::Io(IoError::Io(error)) if kinds.contains(&error.kind()))
+}
+
 /// What the system, or the client, said of a connection that broke.
 pub(super) fn detail(error: &Error) -> String {
     match error {

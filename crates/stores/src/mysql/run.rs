@@ -17,6 +17,9 @@ const IDLE_KEPT: usize = 8;
 /// A connection that has idled longer is not used again: something between us and the server may have forgotten it.
 const IDLE_FOR: Duration = Duration::from_secs(300);
 
+/// How often a connection that broke while it was being made is tried again: for about a tenth of a second in all.
+const HANDSHAKES: u32 = 6;
+
 /// What trying again, and losing the reply, would mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -218,17 +221,31 @@ impl MysqlStore {
                 return Ok(link);
             }
         }
-        if budget.is_spent() {
-            return Err(self.timed_out());
-        }
-        match timeout_at(budget.deadline().into(), Link::connect(&self.settings)).await {
-            Ok(Ok(link)) => {
-                self.met(&link.server);
-                Ok(link)
+        let mut broken = 0;
+        loop {
+            if budget.is_spent() {
+                return Err(self.timed_out());
             }
-            Ok(Err(Error::Server(error))) => Err(fault::at_connect(&error, self.engine(), &self.settings.location)),
-            Ok(Err(error)) => Err(self.unreachable(fault::detail(&error))),
-            Err(_) => Err(self.timed_out()),
+            match timeout_at(budget.deadline().into(), Link::connect(&self.settings)).await {
+                Ok(Ok(link)) => {
+                    self.met(&link.server);
+                    return Ok(link);
+                }
+                Ok(Err(Error::Server(error))) => {
+                    return Err(fault::at_connect(&error, self.engine(), &self.settings.location));
+                }
+                // Somebody was there and went away in the middle: a server that starts again, a proxy that changes over.
+                Ok(Err(error)) if broken < HANDSHAKES && fault::cut_short(&error) => {
+                    let pause = pause(broken)?;
+                    if budget.left() <= pause {
+                        return Err(self.unreachable(fault::detail(&error)));
+                    }
+                    broken += 1;
+                    tokio::time::sleep(pause).await;
+                }
+                Ok(Err(error)) => return Err(self.unreachable(fault::detail(&error))),
+                Err(_) => return Err(self.timed_out()),
+            }
         }
     }
 
