@@ -30,11 +30,12 @@ step 'dependencies'
 php -n scripts/dependencies.php audit
 
 step 'scripts'
-for script in .ci/run scripts/*.sh scripts/tests/*; do
+mapfile -t scripts < <(grep -lE '^#!.*\b(ba)?sh$' .ci/run scripts/*.sh scripts/tests/*)
+for script in "${scripts[@]}"; do
 	bash -n "$script"
 done
-find wordpress -name '*.php' -print0 | xargs -0 --no-run-if-empty -n 1 php -n -l >/dev/null
+find wordpress scripts -name '*.php' -print0 | xargs -0 --no-run-if-empty -n 1 php -n -l >/dev/null
 if command -v shellcheck >/dev/null; then
-	shellcheck .ci/run scripts/*.sh scripts/tests/*
+	shellcheck "${scripts[@]}"
 fi
 echo 'All checks passed.'
