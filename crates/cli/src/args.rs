@@ -9,18 +9,18 @@ use crate::units;
 
 /// Looks after the sessions that Cloakroom keeps.
 #[derive(Debug, Parser)]
-#[command(name = "cloakroom", version, about, max_term_width = 80, after_help = AFTER, subcommand_required = true)]
+#[command(name = "cloakroom", version, term_width = 80, after_help = AFTER, subcommand_required = true)]
 pub struct Cli {
     /// Where the store is, and how to speak of it.
     #[command(flatten)]
     pub place: PlaceArgs,
 
     /// Print JSON instead of tables
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options")]
     pub json: bool,
 
     /// Seconds to wait for each answer of the store
-    #[arg(long, value_name = "SECONDS", global = true, default_value = "10", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", global = true, default_value = "10", value_parser = seconds, help_heading = "Options")]
     pub timeout: Duration,
 
     /// What to do.

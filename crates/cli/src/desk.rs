@@ -20,6 +20,7 @@ pub struct Desk {
     pub engine: Engine,
     /// How the store was found.
     pub place: Place,
+    name: String,
     runtime: Runtime,
     timeout: Duration,
     // Last: the store is closed as the user that it was opened as.
@@ -43,7 +44,9 @@ impl Desk {
             cloakroom_stores::open(&place.url, &options)?
         };
         let engine = Engine::builder(store).clock(around.clock.clone()).build();
-        Ok(Self { engine, place, runtime, timeout, _user: user })
+        let about = engine.store().describe();
+        let name = format!("{} {}", about.engine, around.told(&about.location));
+        Ok(Self { engine, place, name, runtime, timeout, _user: user })
     }
 
     /// The store.
@@ -52,9 +55,8 @@ impl Desk {
     }
 
     /// Engine and place of the store, for people: `SQLite /var/lib/…`.
-    pub fn name(&self) -> String {
-        let about = self.store().describe();
-        format!("{} {}", about.engine, about.location)
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The time for one verb.

@@ -54,6 +54,14 @@ impl Surroundings {
         }
     }
 
+    /// Text that names paths of this machine, as the operator knows them.
+    pub fn told(&self, text: &str) -> String {
+        match self.root.to_str() {
+            Some(root) if root != "/" => text.replace(root, ""),
+            _ => text.to_owned(),
+        }
+    }
+
     /// Asks a question on the terminal (standard error, so that output stays clean); only `y` and `yes` are a yes.
     pub fn agrees(&self, question: &str) -> bool {
         let mut error = std::io::stderr().lock();

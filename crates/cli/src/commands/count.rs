@@ -39,7 +39,7 @@ pub(super) fn run(desk: &Desk, out: &mut Out<'_>) -> Result<Outcome, Failure> {
         (counts.ended, "ended: kept a while, so that nothing brings them back".to_owned()),
     ];
     let width = rows.iter().map(|(n, _)| units::number(*n).len()).max().unwrap_or(0);
-    out.line(&format!("Sessions in {}", plain(&desk.name())))?;
+    out.line(&format!("Sessions in {}", plain(desk.name())))?;
     for (n, what) in rows {
         out.line(&format!("  {:>width$}  {what}", units::number(n)))?;
     }

@@ -89,7 +89,7 @@ fn one(desk: &Desk, text: &str, args: &EndArgs, around: &Surroundings) -> Result
 fn owner(desk: &Desk, name: &str, args: &EndArgs, around: &Surroundings) -> Result<EndJson, Failure> {
     let owner = list::owner(name)?;
     desk.must(desk.store().owners(), "find sessions by their owner, so end them one by one")?;
-    ask(&format!("End all sessions of {} in {}?", plain(name), plain(&desk.name())), args, around)?;
+    ask(&format!("End all sessions of {} in {}?", plain(name), plain(desk.name())), args, around)?;
     let done = desk.wait(desk.engine.end_owner(desk.budget(), &owner, None)).map_err(unsure)?;
     let note = (!done.complete).then(|| {
         format!(
@@ -107,12 +107,12 @@ fn many(desk: &Desk, args: &EndArgs, around: &Surroundings) -> Result<EndJson, F
     let now = desk.wait(desk.store().now(desk.budget()))?;
     let filter = Filter { touched_before: args.older_than.map(|age| list::before(now, age)), ..Filter::default() };
     let question = match args.older_than {
-        Some(age) => format!("End every session not used for {} in {}?", units::span(age), plain(&desk.name())),
+        Some(age) => format!("End every session not used for {} in {}?", units::span(age), plain(desk.name())),
         None => {
             let counts = desk.store().count().and_then(|count| desk.wait(count.count(desk.budget())).ok());
             let how_many =
                 counts.map_or("all sessions".into(), |c| format!("all {}", units::counted(c.live, "live session")));
-            format!("End {how_many} in {}? Whoever is logged in is logged out.", plain(&desk.name()))
+            format!("End {how_many} in {}? Whoever is logged in is logged out.", plain(desk.name()))
         }
     };
     ask(&question, args, around)?;

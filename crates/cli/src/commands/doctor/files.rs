@@ -58,6 +58,11 @@ fn default_store(folder: &Path, uid: u32, timeout: Duration, around: &Surroundin
             return section;
         }
     };
+    if (around.uid == 0 || around.uid == uid) && path.symlink_metadata().is_err() {
+        let mut section = Section::new(title);
+        section.ok("folder", "There is none yet: it is made when the first session is kept.");
+        return section;
+    }
     if around.uid != 0 && around.uid != uid {
         let mut section = Section::new(title);
         section.warning(
@@ -90,11 +95,11 @@ pub(super) fn around(path: &str, section: &mut Section) {
     let folder = path.parent().unwrap_or(Path::new("/"));
     if let Ok(stat) = rustix::fs::statvfs(folder) {
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        let text = format!("{} free on the disk of {}", units::size(free), folder.display());
+        let text = format!("Free on its disk: {}", units::size(free));
         if free < LITTLE_ROOM / 10 {
-            section.problem("disk", format!("Only {text}. When it is full no session is saved; make room."));
+            section.problem("disk", format!("{text}. When it is full no session is saved: make room."));
         } else if free < LITTLE_ROOM {
-            section.warning("disk", format!("Only {text}. When it is full no session is saved."));
+            section.warning("disk", format!("{text}. When it is full no session is saved."));
         } else {
             section.ok("disk", format!("{text}."));
         }

@@ -19,7 +19,7 @@ const CLOCK_OFF: Duration = Duration::from_secs(5);
 const SLOW: Duration = Duration::from_millis(50);
 
 pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) -> Section {
-    let mut section = Section::new(format!("Store {}", masked(&place.url)));
+    let mut section = Section::new(format!("Store {}", around.told(&masked(&place.url))));
     section.ok("used by", place.found.clone());
     if let Some(path) = place.url.strip_prefix("sqlite:") {
         files::around(path, &mut section);
@@ -27,7 +27,7 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
     let desk = match Desk::open(place, around, timeout) {
         Ok(desk) => desk,
         Err(failure) => {
-            section.problem("url", failure.text);
+            section.problem("url", around.told(&failure.text));
             return section;
         }
     };
@@ -71,7 +71,7 @@ fn answers(desk: &Desk, around: &Surroundings, section: &mut Section) -> bool {
     let loaded = match first.and_then(|_| desk.wait(desk.store().load(desk.budget(), &key))) {
         Ok(loaded) => loaded,
         Err(error) => {
-            section.problem("answers", explain(&error));
+            section.problem("answers", around.told(&explain(&error)));
             return false;
         }
     };

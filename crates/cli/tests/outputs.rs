@@ -1,0 +1,139 @@
+//! What operators see, letter by letter, on a real SQLite store with known sessions.
+
+mod common;
+
+use clap::CommandFactory;
+use common::{Machine, golden, id};
+
+const ON: &str = "extension=cloakroom\nsession.save_handler=cloakroom\n";
+
+fn shop() -> Machine {
+    let machine = Machine::new().with_fpm(ON);
+    machine.fill(&machine.default_store());
+    machine
+}
+
+#[test]
+fn help_reads_well_in_eighty_columns() {
+    let mut text = String::new();
+    let mut command = cloakroom_cli::args::Cli::command();
+    text.push_str(&format!("$ cloakroom --help\n{}\n", command.render_long_help()));
+    command.build();
+    for sub in command.get_subcommands_mut() {
+        if sub.get_name() != "help" {
+            let help = sub.render_help();
+            text.push_str(&format!("$ cloakroom {} -h\n{help}\n", sub.get_name()));
+        }
+    }
+    assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    golden("help.txt", &text);
+}
+
+#[test]
+fn count_says_how_many_sessions_there_are() {
+    let m = shop();
+    golden("count.txt", &(m.transcript(&["count"]) + &m.transcript(&["count", "--json"])));
+}
+
+#[test]
+fn list_is_a_table_or_json() {
+    let m = shop();
+    let text = [
+        &["list"][..],
+        &["list", "--owner", "site:42"],
+        &["list", "--older-than", "10m"],
+        &["list", "--min-size", "1K"],
+        &["list", "--min-size", "1M"],
+        &["list", "--state", "moved"],
+        &["list", "--state", "ended"],
+        &["list", "--state", "all", "--json"],
+    ]
+    .map(|line| m.transcript(line))
+    .concat();
+    assert!(text.lines().filter(|l| !l.contains('"')).all(|l| l.chars().count() <= 80), "{text}");
+    golden("list.txt", &text);
+}
+
+#[test]
+fn show_tells_all_that_is_known_but_no_variable() {
+    let m = shop();
+    let key = |name: &str| cloakroom::Key::of(&cloakroom::Namespace::default(), &id(name)).to_hex();
+    let live = key("after-the-login");
+    let text = [
+        &["show", &live[..6]][..],
+        &["show", &live, "--json"],
+        &["show", &key("visitor-with-a-big-cart")],
+        &["show", &key("before-the-login")[..7]],
+        &["show", &key("somebody-who-logs-out")],
+        &["show", &key("nobody")],
+        &["show", "012345"],
+        &["show", "0123"],
+        &["show", "visitor-with-a-big-cart"],
+        &["show", "012345", "--json"],
+    ]
+    .map(|line| m.transcript(line))
+    .concat();
+    assert!(!text.contains("! visitor-with-a-big-cart"), "a pasted cookie is not repeated");
+    golden("show.txt", &text);
+}
+
+#[test]
+fn end_says_what_it_did() {
+    let m = shop();
+    let key = |name: &str| cloakroom::Key::of(&cloakroom::Namespace::default(), &id(name)).to_hex();
+    let newcomer = key("newcomer");
+    let text = [
+        &["end", &newcomer][..],
+        &["end", &newcomer, "--yes"],
+        &["end", &newcomer, "--yes"],
+        &["end", &newcomer[..8], "--yes", "--json"],
+        &["end", &key("nobody"), "--yes"],
+        &["end", "--owner", "site:42", "--yes"],
+        &["end", "--owner", "site:42", "--yes", "--json"],
+        &["end", "--older-than", "12m", "--yes"],
+        &["end", "--all", "--yes"],
+        &["end", "--all", "--yes"],
+        &["count"],
+    ]
+    .map(|line| m.transcript(line))
+    .concat();
+    golden("end.txt", &text);
+}
+
+#[test]
+fn sweep_says_how_many_records_went() {
+    let m = shop();
+    m.clock.advance(std::time::Duration::from_secs(7200));
+    let text = [&["sweep", "--limit", "2"][..], &["sweep", "--json"], &["sweep"]].map(|line| m.transcript(line)).concat();
+    golden("sweep.txt", &text);
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_where_nothing_is() {
+    let m = Machine::new().with_fpm(&format!("{ON}session.cookie_secure=1\n"));
+    m.fill(&m.default_store());
+    golden("doctor-well.txt", &(m.transcript(&["doctor"]) + &m.transcript(&["doctor", "--json"])));
+}
+
+#[test]
+fn doctor_says_what_to_mend() {
+    let m = Machine::new().with_fpm(&format!(
+        "{ON}cloakroom.strict=php\ncloakroom.httponly=php\nsession.cookie_samesite=Lax\nsession.auto_start=1\n\
+         session.use_trans_sid=1\ncloakroom.id_bits=64\ncloakroom.keys=short\nsession.serialize_handler=igbinary\n"
+    ));
+    m.write("/etc/php/8.2/fpm/conf.d/30-more.ini", "; a URL wants quotes\ncloakroom.store = redis://h/0?prefix=a\n");
+    m.write(
+        "/etc/php/8.2/fpm/pool.d/shop.conf",
+        "[shop]\nuser = www-data\nphp_admin_value[session.save_handler] = files\n[blog]\nuser = www-data\n\
+         php_admin_value[cloakroom.store] = sqlite:/nowhere/x.sqlite\n",
+    );
+    std::fs::remove_file(m.path("/usr/lib/php/20220829/cloakroom.so")).expect("removed");
+    golden("doctor-ill.txt", &m.transcript(&["doctor"]));
+}
+
+#[test]
+fn doctor_tells_a_machine_without_cloakroom_what_to_do() {
+    let m = Machine::new().with_fpm("");
+    let without_php = Machine::new();
+    golden("doctor-without.txt", &(m.transcript(&["doctor"]) + &without_php.transcript(&["doctor"])));
+}
