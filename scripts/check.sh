@@ -22,7 +22,7 @@ step 'each feature alone'
 while read -r package features; do
 	for feature in '' $features; do
 		echo "$package: ${feature:-no feature}"
-		cargo check --quiet --locked --package "$package" --no-default-features ${feature:+--features "$feature"}
+		cargo clippy --quiet --locked --package "$package" --no-default-features ${feature:+--features "$feature"} -- -D warnings
 	done
 done < <(php -n scripts/dependencies.php features)
 
