@@ -83,8 +83,9 @@ fn words(error: &ServerError) -> String {
 
 /// Whether a connection was there, and broke. One that was refused says that nobody is there.
 pub(super) fn cut_short(error: &Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, Other, UnexpectedEof};
+    // Other: the client's own, for an end in the middle of a packet. A name that can't be looked up is none of these.
+    let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, Other, UnexpectedEof];
     matches!(error, Error::Io(IoError::Io(error)) if kinds.contains(&error.kind()))
 }
 
