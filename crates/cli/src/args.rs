@@ -16,11 +16,11 @@ pub struct Cli {
     pub place: PlaceArgs,
 
     /// Print JSON instead of tables
-    #[arg(long, global = true, help_heading = "Options")]
+    #[arg(long, global = true, help_heading = "For every command")]
     pub json: bool,
 
     /// Seconds to wait for each answer of the store
-    #[arg(long, value_name = "SECONDS", global = true, default_value = "10", value_parser = seconds, help_heading = "Options")]
+    #[arg(long, value_name = "SECONDS", global = true, default_value = "10", value_parser = seconds, help_heading = "For every command")]
     pub timeout: Duration,
 
     /// What to do.
@@ -44,7 +44,7 @@ found, no answer, wrong command line).";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Where the sessions are")]
 pub struct PlaceArgs {
-    /// The store's URL (sqlite:PATH, mysql://…, redis://…); other users of this machine can see a password in it while the command runs
+    /// The store's URL: sqlite:PATH, mysql://… or redis://… (others on this machine may see it; a password belongs into --store-file)
     #[arg(long, value_name = "URL", global = true, conflicts_with_all = ["store_file", "uid"])]
     pub store: Option<String>,
 

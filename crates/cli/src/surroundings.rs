@@ -15,8 +15,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// The effective user id of this process.
     pub uid: u32,
-    /// Whether somebody sits at the terminal and can be asked.
-    pub asks: bool,
+    /// Asks whoever sits at the terminal whether to go on; `None` where nobody does.
+    pub ask: Option<fn(&str) -> bool>,
     /// Whether output may have colours.
     pub colour: bool,
 }
@@ -30,7 +30,8 @@ impl Surroundings {
             root: PathBuf::from("/"),
             clock: Arc::new(SystemClock),
             uid: rustix::process::geteuid().as_raw(),
-            asks: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            ask: (std::io::stdin().is_terminal() && std::io::stderr().is_terminal())
+                .then_some(agrees as fn(&str) -> bool),
             colour: std::io::stdout().is_terminal() && !no_colour,
         }
     }
@@ -62,15 +63,6 @@ impl Surroundings {
         }
     }
 
-    /// Asks a question on the terminal (standard error, so that output stays clean); only `y` and `yes` are a yes.
-    pub fn agrees(&self, question: &str) -> bool {
-        let mut error = std::io::stderr().lock();
-        let _ = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
-    }
-
     /// The user's name in `/etc/passwd`.
     pub fn user_name(&self, uid: u32) -> Option<String> {
         self.users().into_iter().find(|(_, id)| *id == uid).map(|(name, _)| name)
@@ -91,4 +83,13 @@ impl Surroundings {
             })
             .collect()
     }
+}
+
+/// Asks a question on the terminal (standard error, so that output stays clean); only `y` and `yes` are a yes.
+fn agrees(question: &str) -> bool {
+    let mut error = std::io::stderr().lock();
+    let _ = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
+    let mut answer = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }

@@ -57,10 +57,12 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-/// A short time as measured: `0.4 ms`, `37 ms`, `1.2 s`.
+/// A short time as measured: `40 µs`, `3.7 ms`, `37 ms`, `1.2 s`.
 pub fn measured(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
+    if ms < 1.0 {
+        format!("{:.0} µs", ms * 1000.0)
+    } else if ms < 10.0 {
         format!("{ms:.1} ms")
     } else if ms < 1000.0 {
         format!("{ms:.0} ms")

@@ -104,7 +104,8 @@ fn end_says_what_it_did() {
 fn sweep_says_how_many_records_went() {
     let m = shop();
     m.clock.advance(std::time::Duration::from_secs(7200));
-    let text = [&["sweep", "--limit", "2"][..], &["sweep", "--json"], &["sweep"]].map(|line| m.transcript(line)).concat();
+    let text =
+        [&["sweep", "--limit", "2"][..], &["sweep", "--json"], &["sweep"]].map(|line| m.transcript(line)).concat();
     golden("sweep.txt", &text);
 }
 
@@ -136,4 +137,64 @@ fn doctor_tells_a_machine_without_cloakroom_what_to_do() {
     let m = Machine::new().with_fpm("");
     let without_php = Machine::new();
     golden("doctor-without.txt", &(m.transcript(&["doctor"]) + &without_php.transcript(&["doctor"])));
+}
+
+#[test]
+fn ending_asks_and_a_no_ends_nothing() {
+    let mut m = shop();
+    m.around.ask = Some(|question| {
+        assert!(question.contains("5 live sessions") && question.contains("/var/lib/php/sessions"), "{question}");
+        false
+    });
+    let ran = m.run(&["end", "--all"]);
+    assert_eq!((ran.code, ran.error.as_str()), (1, "cloakroom: Nothing was ended."));
+    m.around.ask = Some(|question| {
+        assert!(question.contains("efa1d473018e") && question.contains("site:9"), "{question}");
+        true
+    });
+    assert_eq!(m.run(&["end", "efa1d4"]).out, "Ended session efa1d473018e.\n");
+    assert_eq!(m.run(&["count", "--json"]).json()["live"], 4);
+}
+
+#[test]
+fn an_ended_session_stays_out_and_its_moved_ones_with_it() {
+    let m = shop();
+    assert_eq!(m.run(&["end", "efa1d4", "--yes"]).code, 0);
+    assert!(m.run(&["show", "9e32ff"]).out.contains("ended by an operator"), "the moved record that led there");
+}
+
+#[test]
+fn colours_are_only_added() {
+    let mut m = shop();
+    for line in [&["doctor"][..], &["list"]] {
+        m.around.colour = false;
+        let without = m.transcript(line);
+        m.around.colour = true;
+        let with = m.transcript(line);
+        assert!(with.contains('\u{1b}') && !without.contains('\u{1b}'));
+        let stripped = ["0", "1", "32", "33", "1;31"].iter().fold(with, |t, c| t.replace(&format!("\u{1b}[{c}m"), ""));
+        assert_eq!(stripped, without);
+        assert!(!m.transcript(&[line, &["--json"]].concat()).contains('\u{1b}'), "JSON has none");
+    }
+}
+
+#[test]
+fn an_owner_can_not_write_to_the_terminal() {
+    let m = Machine::new().with_fpm(ON);
+    let engine = m.engine(&m.default_store());
+    common::wait(common::keep(&engine, "evil", b"a|i:1;", Some("\u{1b}]0;title\u{7}\n")));
+    for line in [&["list"][..], &["show", &engine.key_of(&id("evil")).to_hex()]] {
+        assert!(!m.run(line).out.contains(['\u{1b}', '\u{7}']), "{line:?}");
+    }
+}
+
+#[test]
+fn pages_follow_each_other() {
+    let m = shop();
+    let first = m.run(&["list", "--limit", "2"]).out;
+    let word = first.trim_end().rsplit(' ').next().expect("a word").to_owned();
+    assert!(first.contains("--after"), "{first}");
+    let second = m.run(&["list", "--limit", "0", "--after", &word]).out;
+    assert_eq!((first.matches("live").count(), second.matches("live").count()), (2, 3), "{first}{second}");
+    assert_eq!(m.run(&["list", "--after", "what"]).code, 2);
 }

@@ -57,12 +57,12 @@ fn ask(question: &str, args: &EndArgs, around: &Surroundings) -> Result<(), Fail
     if args.yes {
         return Ok(());
     }
-    if !around.asks {
+    let Some(agrees) = around.ask else {
         return Err(Failure::could_not(
             "Ending sessions asks first, and there is no terminal to ask on. Nothing was ended. Add --yes to do it without asking.",
         ));
-    }
-    if around.agrees(question) { Ok(()) } else { Err(Failure::not("Nothing was ended.")) }
+    };
+    if agrees(question) { Ok(()) } else { Err(Failure::not("Nothing was ended.")) }
 }
 
 fn one(desk: &Desk, text: &str, args: &EndArgs, around: &Surroundings) -> Result<EndJson, Failure> {

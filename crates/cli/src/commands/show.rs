@@ -76,7 +76,7 @@ fn rows(record: &Record, now: Time) -> Vec<(&'static str, String)> {
             ),
         ));
     } else {
-        rows.push(("gone", ahead(record.expires())));
+        rows.push(("kept until", ahead(record.expires())));
     }
     rows.push(("changes", units::number(record.version.counter)));
     if !record.about.trail.is_empty() {

@@ -11,6 +11,8 @@ use super::ini::Scope;
 pub struct Site {
     /// As people call it: `PHP 8.2 FPM, pool www`.
     pub name: String,
+    /// The PHP that it is a part of: `PHP 8.2 FPM`.
+    pub php: String,
     /// PHP's version, where known.
     pub version: Option<String>,
     /// What PHP runs in.
@@ -31,6 +33,7 @@ pub struct Site {
 pub fn sites(php: &Php) -> Vec<Site> {
     let mut base = Site {
         name: php.name(),
+        php: php.name(),
         version: php.version.clone(),
         sapi: php.sapi.clone(),
         user: None,

@@ -15,38 +15,38 @@ use cloakroom_cli::{Surroundings, commands, out};
 use cloakroom_stores::{Options, open, sqlite};
 
 /// 2023-11-14 22:13:20 UTC.
-pub const START: Time = Time(1_700_000_000_000);
-pub const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(1440), absolute: None };
-pub const PHP: u8 = 1;
+pub(crate) const START: Time = Time(1_700_000_000_000);
+pub(crate) const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(1440), absolute: None };
+pub(crate) const PHP: u8 = 1;
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: u8,
-    pub out: String,
-    pub error: String,
+pub(crate) struct Ran {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) error: String,
 }
 
 impl Ran {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}", self.out))
     }
 }
 
-pub struct Machine {
-    pub around: Surroundings,
-    pub clock: Arc<ManualClock>,
-    pub folder: tempfile::TempDir,
+pub(crate) struct Machine {
+    pub(crate) around: Surroundings,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Machine {
     /// With PHP 8.2 FPM as Debian installs it, nobody's sessions, and this test's user under the name www-data.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(ManualClock::new(START));
         let uid = fs::metadata(folder.path()).expect("there").uid();
         let around =
-            Surroundings { root: folder.path().to_owned(), clock: clock.clone(), uid, asks: false, colour: false };
+            Surroundings { root: folder.path().to_owned(), clock: clock.clone(), uid, ask: None, colour: false };
         let machine = Self { around, clock, folder };
         machine.write("/etc/passwd", &format!("daemon:x:1:1::/:\nwww-data:x:{uid}:{uid}:www:/var/www:/bin/false\n"));
         let sessions = machine.path("/var/lib/php/sessions");
@@ -56,7 +56,7 @@ impl Machine {
     }
 
     /// PHP-FPM with Debian's php.ini and these lines after it.
-    pub fn with_fpm(self, lines: &str) -> Self {
+    pub(crate) fn with_fpm(self, lines: &str) -> Self {
         self.write(
             "/etc/php/8.2/fpm/php.ini",
             "[PHP]\nmemory_limit = 128M\n[Session]\nsession.save_handler = files\n;session.save_path = \"/x\"\n\
@@ -74,29 +74,29 @@ impl Machine {
         self
     }
 
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.around.at(path)
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(path, text).expect("written");
     }
 
     /// The URL of the default store of www-data, made if it is not there.
-    pub fn default_store(&self) -> String {
+    pub(crate) fn default_store(&self) -> String {
         let path = sqlite::prepare_default(&self.path("/var/lib/php/sessions"), self.around.uid, true).expect("made");
         format!("sqlite:{}", path.display())
     }
 
-    pub fn engine(&self, url: &str) -> Engine {
+    pub(crate) fn engine(&self, url: &str) -> Engine {
         let store = open(url, &Options { clock: self.clock.clone(), create: true }).expect("opens");
         Engine::builder(store).clock(self.clock.clone()).build()
     }
 
     /// Seven sessions: five live ones of several ages, sizes and owners, a moved and an ended one.
-    pub fn fill(&self, url: &str) {
+    pub(crate) fn fill(&self, url: &str) {
         let engine = self.engine(url);
         wait(async {
             keep(&engine, "visitor-with-a-big-cart", &cart(20 << 10), None).await;
@@ -119,7 +119,7 @@ impl Machine {
     }
 
     /// Runs a command line; paths of this machine are shown as if they began at its root.
-    pub fn run(&self, line: &[&str]) -> Ran {
+    pub(crate) fn run(&self, line: &[&str]) -> Ran {
         let cli = Cli::try_parse_from(["cloakroom"].iter().chain(line)).expect("a command line");
         let mut written = Vec::new();
         let result = commands::run(&cli, &self.around, &mut written);
@@ -134,7 +134,7 @@ impl Machine {
     }
 
     /// The command as typed, what it printed and its exit code, as golden files hold them.
-    pub fn transcript(&self, line: &[&str]) -> String {
+    pub(crate) fn transcript(&self, line: &[&str]) -> String {
         let ran = self.run(line);
         let typed: Vec<String> = line.iter().map(|w| self.around.told(w)).collect();
         let mut text = format!("$ cloakroom {}\n{}", typed.join(" "), ran.out);
@@ -150,7 +150,8 @@ impl Machine {
         let text = text.replace(&format!("cloakroom-{}", self.around.uid), "cloakroom-33");
         let mut out = String::new();
         for line in text.lines() {
-            let measure = ["One load takes ", "Free on its disk: ", "SQLite's log has "].into_iter().find(|m| line.contains(m));
+            let measure =
+                ["One load takes ", "Free on its disk: ", "SQLite's log has "].into_iter().find(|m| line.contains(m));
             match measure.and_then(|m| Some((line.find(m)? + m.len(), line.rfind(|c| c == '.')?))) {
                 Some((from, to)) => out.push_str(&format!("{}#{}", &line[..from], &line[to..])),
                 None => out.push_str(line),
@@ -161,15 +162,15 @@ impl Machine {
     }
 }
 
-pub fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-pub fn budget() -> Budget {
+pub(crate) fn budget() -> Budget {
     Budget::of(Duration::from_secs(5))
 }
 
-pub fn id(text: &str) -> SessionId {
+pub(crate) fn id(text: &str) -> SessionId {
     SessionId::parse(text.as_bytes()).expect("valid")
 }
 
@@ -177,18 +178,22 @@ fn cart(size: usize) -> Vec<u8> {
     format!("cart|s:{size}:\"{}\";", "x".repeat(size)).into_bytes()
 }
 
-pub async fn keep(engine: &Engine, name: &str, payload: &[u8], owner: Option<&str>) {
+pub(crate) async fn keep(engine: &Engine, name: &str, payload: &[u8], owner: Option<&str>) {
     let mut session = engine.fresh(id(name), LIFETIME);
     session.set_owner(owner.map(|o| Owner::new(o).expect("short")));
     session.commit(engine, budget(), payload, PHP).await.expect("kept");
 }
 
 /// Compares with the golden file; `CLOAKROOM_BLESS=1` writes it anew.
-pub fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("CLOAKROOM_BLESS").is_some() {
         fs::write(&path, text).expect("written");
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == text, "{} is not what the command prints now (CLOAKROOM_BLESS=1 accepts it):\n{text}", path.display());
+    assert!(
+        kept == text,
+        "{} is not what the command prints now (CLOAKROOM_BLESS=1 accepts it):\n{text}",
+        path.display()
+    );
 }

@@ -55,3 +55,22 @@ impl Section {
         self.checks.push(Check { name, level, text });
     }
 }
+
+/// What all of several sections find, said once in a section before them; what is left of them after it.
+pub(super) fn shared_first(title: &str, mut sections: Vec<Section>) -> Vec<Section> {
+    let [first, others @ ..] = sections.as_slice() else { return sections };
+    if others.is_empty() {
+        return sections;
+    }
+    let mut shared = Section::new(title);
+    shared.checks = first.checks.iter().filter(|c| others.iter().all(|o| o.checks.contains(c))).cloned().collect();
+    if shared.checks.is_empty() {
+        return sections;
+    }
+    for section in &mut sections {
+        section.checks.retain(|c| !shared.checks.contains(c));
+    }
+    sections.retain(|s| !s.checks.is_empty());
+    sections.insert(0, shared);
+    sections
+}

@@ -71,7 +71,7 @@ fn default_store(folder: &Path, uid: u32, timeout: Duration, around: &Surroundin
         );
         return section;
     }
-    let found = format!("{whose}, as the default store: the folder is {whose}'s and closed to others.");
+    let found = format!("{whose}, as the default store; the folder is {whose}'s and closed to others");
     store::section(Place { url: format!("sqlite:{}", path.display()), found, uid: Some(uid) }, timeout, around)
 }
 
@@ -106,7 +106,7 @@ pub(super) fn around(path: &str, section: &mut Section) {
     }
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
-    let length = PathBuf::from(log).metadata().map_or(0, |m| m.len());
+    let Ok(length) = PathBuf::from(log).metadata().map(|m| m.len()) else { return };
     if length > LONG_LOG {
         section.warning(
             "log",

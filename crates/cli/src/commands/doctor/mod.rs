@@ -49,8 +49,14 @@ fn examine(cli: &Cli, around: &Surroundings) -> Result<Vec<Section>, Failure> {
         sections.extend(php::overview(&phps, &sites, around));
     }
     let using: Vec<&Site> = sites.iter().filter(|s| s.uses_cloakroom() || s.extension().is_some()).collect();
-    for site in &using {
-        sections.push(php::site(site, around));
+    let others_use_it = using.iter().any(|s| s.is_web() && s.uses_cloakroom());
+    for php in &phps {
+        let of_it = using.iter().filter(|s| s.php == php.name());
+        let (ours, others): (Vec<&Site>, Vec<&Site>) = of_it.partition(|s| s.uses_cloakroom());
+        let [ours, others] = [ours, others]
+            .map(|sites| sites.iter().map(|site| php::site(site, others_use_it, around)).collect::<Vec<_>>());
+        sections.extend(check::shared_first(&format!("{}, all that uses Cloakroom", php.name()), ours));
+        sections.extend(check::shared_first(&php.name(), others));
     }
     sections.extend(together::section(&using, around));
     sections.extend(stores(cli, &using, named, around));

@@ -56,17 +56,20 @@ pub(super) fn overview(phps: &[Php], sites: &[Site], around: &Surroundings) -> V
     vec![section]
 }
 
-/// Everything about one site.
-pub(super) fn site(site: &Site, around: &Surroundings) -> Section {
+/// Everything about one site. Where others use Cloakroom, one that does not may mean it so.
+pub(super) fn site(site: &Site, others_use_it: bool, around: &Surroundings) -> Section {
     let title = match &site.user {
         Some(user) => format!("{} (runs as {user})", site.name),
         None => site.name.clone(),
     };
     let mut section = Section::new(title);
-    if site.scope == Scope::All {
+    if site.uses_cloakroom() || !others_use_it {
         extension(site, around, &mut section);
     }
-    handler(site, &mut section);
+    handler(site, others_use_it, &mut section);
+    if !site.uses_cloakroom() {
+        return section;
+    }
     settings(site, around, &mut section);
     if site.sapi != Sapi::Cli {
         ids(site, &mut section);
@@ -103,12 +106,18 @@ fn extension(site: &Site, around: &Surroundings, section: &mut Section) {
     }
 }
 
-fn handler(site: &Site, section: &mut Section) {
+fn handler(site: &Site, others_use_it: bool, section: &mut Section) {
     let origin = site.setting("session.save_handler").map_or("PHP's default", |s| s.origin.as_str());
     if site.uses_cloakroom() {
         section.ok("handler", format!("session.save_handler is cloakroom ({origin})."));
     } else if site.sapi == Sapi::Cli {
         section.ok("handler", "The command line does not use it for sessions; nothing needs it to.");
+    } else if others_use_it {
+        let handler = site.value("session.save_handler");
+        section.warning(
+            "handler",
+            format!("It keeps its sessions elsewhere: session.save_handler is {handler} ({origin}). If that is not meant, set it to cloakroom."),
+        );
     } else {
         section.problem(
             "handler",

@@ -20,7 +20,7 @@ const SLOW: Duration = Duration::from_millis(50);
 
 pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) -> Section {
     let mut section = Section::new(format!("Store {}", around.told(&masked(&place.url))));
-    section.ok("used by", place.found.clone());
+    section.ok("used", format!("By {}.", place.found));
     if let Some(path) = place.url.strip_prefix("sqlite:") {
         files::around(path, &mut section);
     }

@@ -1,0 +1,183 @@
+//! The store is found as PHP is configured, and never made.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use common::Machine;
+
+const ON: &str = "extension=cloakroom\nsession.save_handler=cloakroom\n";
+
+/// A store of a test's own with the seven known sessions.
+fn filled(m: &Machine, path: &str) -> String {
+    let path = m.path(path);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let url = format!("sqlite:{}", path.display());
+    m.fill(&url);
+    url
+}
+
+fn live(m: &Machine, line: &[&str]) -> Result<u64, String> {
+    let ran = m.run(&[&["--json", "count"], line].concat());
+    if ran.code == 0 { Ok(ran.json()["live"].as_u64().expect("a number")) } else { Err(ran.error) }
+}
+
+#[test]
+fn what_the_command_line_says_comes_first() {
+    let m = Machine::new().with_fpm(&format!("{ON}cloakroom.store=\"redis://127.0.0.1:1\"\n"));
+    let url = filled(&m, "/srv/a.sqlite");
+    assert_eq!(live(&m, &["--store", &url]), Ok(5));
+    m.write("/srv/store", &format!("# the shop's\n\n  {url}\n"));
+    let file = m.path("/srv/store");
+    assert_eq!(live(&m, &["--store-file", file.to_str().expect("text")]), Ok(5));
+    assert!(live(&m, &[]).expect_err("refused").contains("127.0.0.1:1"));
+}
+
+#[test]
+fn the_store_of_php_ini_a_pool_or_a_file_is_found() {
+    for way in ["ini", "pool", "file", "last"] {
+        let m = Machine::new().with_fpm(ON);
+        let url = filled(&m, "/srv/a.sqlite");
+        match way {
+            "ini" => m.write("/etc/php/8.2/fpm/conf.d/30-store.ini", &format!("cloakroom.store = \"{url}\"\n")),
+            "pool" => m.write(
+                "/etc/php/8.2/fpm/pool.d/www.conf",
+                &format!(
+                    "[www]\nphp_admin_value[cloakroom.store] = {url}\nphp_value[cloakroom.store] = sqlite:/no/x\n"
+                ),
+            ),
+            "file" => {
+                m.write("/etc/cloakroom.store", &format!("{url}\n"));
+                m.write("/etc/php/8.2/fpm/conf.d/30-store.ini", "cloakroom.store_file = /etc/cloakroom.store\n");
+            }
+            _ => {
+                m.write("/etc/php/8.2/fpm/conf.d/30-store.ini", "cloakroom.store = sqlite:/no/x\n");
+                m.write("/etc/php/8.2/fpm/conf.d/40-store.ini", &format!("cloakroom.store = {url}\n"));
+            }
+        }
+        assert_eq!(live(&m, &[]), Ok(5), "{way}");
+    }
+}
+
+#[test]
+fn the_default_store_is_found_where_php_keeps_its_sessions() {
+    let m = Machine::new().with_fpm(ON);
+    m.fill(&m.default_store());
+    assert_eq!(live(&m, &[]), Ok(5));
+    assert_eq!(live(&m, &["--uid", "www-data"]), Ok(5));
+    assert!(live(&m, &["--uid", "nobody-here"]).expect_err("refused").contains("nobody-here"));
+
+    // Elsewhere, by php.ini; what a pool says later does not move it, as it does not in the extension.
+    let m = Machine::new().with_fpm(&format!("{ON}session.save_path = \"5;0600;/srv/sessions\"\n"));
+    m.write("/etc/php/8.2/fpm/pool.d/www.conf", "[www]\nuser = www-data\nphp_value[session.save_path] = /elsewhere\n");
+    let url = m.default_store();
+    m.fill(&url);
+    let made = m.path("/var/lib/php/sessions");
+    fs::create_dir_all(m.path("/srv")).expect("made");
+    fs::rename(&made, m.path("/srv/sessions")).expect("renamed");
+    assert_eq!(live(&m, &[]), Ok(5));
+}
+
+#[test]
+fn of_several_default_stores_the_configured_one_is_taken_or_the_operator_asked() {
+    let m = Machine::new().with_fpm(ON);
+    m.fill(&m.default_store());
+    let other = m.path(&format!("/var/lib/php/sessions/cloakroom-{}", m.around.uid + 7));
+    fs::create_dir(&other).expect("made");
+    assert_eq!(live(&m, &[]), Ok(5), "the pool runs as www-data");
+
+    m.write("/etc/php/8.2/fpm/pool.d/www.conf", "[www]\nuser = $who\n");
+    let asked = live(&m, &[]).expect_err("two");
+    assert!(asked.contains("--uid") && asked.contains("www-data"), "{asked}");
+    assert_eq!(live(&m, &["--uid", &m.around.uid.to_string()]), Ok(5));
+}
+
+#[test]
+fn contradicting_pools_are_named_and_the_operator_asked() {
+    let m = Machine::new().with_fpm(ON);
+    m.write(
+        "/etc/php/8.2/fpm/pool.d/www.conf",
+        "[a]\nphp_value[cloakroom.store] = \"redis://:sesame@h/1\"\n[b]\nphp_value[cloakroom.store] = \"redis://:sesame@h/2\"\n",
+    );
+    let asked = live(&m, &[]).expect_err("two");
+    assert!(asked.contains("pool a: redis://:***@h/1") && asked.contains("pool b"), "{asked}");
+    assert!(!asked.contains("sesame"), "{asked}");
+}
+
+#[test]
+fn php_ini_can_be_named() {
+    let m = Machine::new().with_fpm(ON);
+    let url = filled(&m, "/srv/a.sqlite");
+    m.write("/srv/site/conf.d/99-site.ini", &format!("{ON}cloakroom.store = \"{url}\"\n"));
+    let path = |p: &str| m.path(p).display().to_string();
+    assert_eq!(live(&m, &["--php-ini", &path("/srv/site/conf.d")]), Ok(5));
+    assert_eq!(live(&m, &["--php-ini", &path("/srv/site/conf.d/99-site.ini")]), Ok(5));
+    assert_eq!(live(&m, &["--php-ini", &path("/etc/php/8.2/fpm"), "--php-ini", &path("/srv/site/conf.d")]), Ok(5));
+    assert!(live(&m, &["--php-ini", &path("/srv/none")]).expect_err("refused").contains("not there"));
+}
+
+#[test]
+fn no_command_makes_a_store_or_a_folder() {
+    let m = Machine::new().with_fpm(ON);
+    let folder = m.path("/var/lib/php/sessions");
+    let missing = format!("sqlite:{}", m.path("/var/lib/php/sessions/x.sqlite").display());
+    for line in [&["count"][..], &["list"], &["sweep"], &["doctor"], &["end", "--all", "--yes"], &["show", "abcdef"]] {
+        let ran = m.run(line);
+        if line != ["doctor"] {
+            assert_eq!(ran.code, 2, "{line:?}: {}", ran.error);
+            assert!(ran.error.contains("no session store"), "{}", ran.error);
+        }
+        let ran = m.run(&[line, &["--store", &missing]].concat());
+        assert!(ran.code > 0, "{line:?}");
+        assert_eq!(fs::read_dir(&folder).expect("there").count(), 0, "{line:?}");
+    }
+}
+
+#[test]
+fn a_planted_or_open_default_folder_is_a_problem() {
+    let m = Machine::new().with_fpm(ON);
+    m.fill(&m.default_store());
+    let own = m.path(&format!("/var/lib/php/sessions/cloakroom-{}", m.around.uid));
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("mode");
+    assert!(live(&m, &[]).expect_err("refused").contains("open to others"));
+    let ran = m.run(&["doctor"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("problem  folder"), "{}", ran.out);
+}
+
+#[test]
+fn an_apache_or_a_container_is_found_too() {
+    let m = Machine::new();
+    let url = filled(&m, "/srv/a.sqlite");
+    m.write("/usr/local/etc/php/conf.d/cloakroom.ini", &format!("{ON}cloakroom.store=\"{url}\"\n"));
+    assert_eq!(live(&m, &[]), Ok(5));
+    let m = Machine::new();
+    let url = filled(&m, "/srv/a.sqlite");
+    m.write("/etc/php/8.4/apache2/php.ini", &format!("{ON}cloakroom.store=\"{url}\"\n"));
+    assert_eq!(live(&m, &[]), Ok(5));
+}
+
+#[test]
+fn sites_that_share_a_namespace_are_named() {
+    let m = Machine::new().with_fpm(ON);
+    m.fill(&m.default_store());
+    let pools = "[shop]\nuser = www-data\n[blog]\nuser = www-data\n";
+    m.write("/etc/php/8.2/fpm/pool.d/www.conf", pools);
+    let said = m.run(&["doctor"]).out;
+    assert!(said.contains("warning  namespace") && said.contains("pool shop; PHP"), "{said}");
+    m.write(
+        "/etc/php/8.2/fpm/pool.d/www.conf",
+        "[shop]\nuser = www-data\nphp_admin_value[cloakroom.namespace] = shop\n[blog]\nuser = www-data\n",
+    );
+    let said = m.run(&["doctor"]).out;
+    assert!(said.contains("ok       namespace"), "{said}");
+}
+
+#[test]
+fn sections_for_hosts_and_folders_are_sites_of_their_own() {
+    let m = Machine::new().with_fpm(&format!("{ON}[HOST=b.example]\nsession.cookie_samesite=\"None\"\n"));
+    m.fill(&m.default_store());
+    let said = m.run(&["doctor"]).out;
+    assert!(said.contains("host b.example") && said.contains("problem  samesite"), "{said}");
+}

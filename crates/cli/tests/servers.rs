@@ -1,0 +1,103 @@
+//! The commands against real servers, and what they do when a server is gone.
+
+mod common;
+
+use cloakroom_testbed::{Mariadb, Redis, needs};
+use common::{Machine, id};
+
+/// The whole round: count, list page by page, show, end, sweep, doctor.
+fn a_round(url: &str) {
+    let m = Machine::new();
+    m.clock.set(cloakroom::Clock::now(&cloakroom::SystemClock));
+    let engine = m.engine(url);
+    let names: Vec<String> = (0..12).map(|n| format!("visitor-number-{n}")).collect();
+    common::wait(async {
+        for (n, name) in names.iter().enumerate() {
+            common::keep(&engine, name, b"cart|i:1;", (n < 4).then_some("site:42")).await;
+        }
+    });
+    drop(engine);
+    let run = |line: &[&str]| m.run(&[line, &["--store", url]].concat());
+
+    assert_eq!(run(&["count", "--json"]).json()["live"], 12);
+    let mut keys = std::collections::BTreeSet::new();
+    let mut after = None::<String>;
+    for _ in 0..50 {
+        let mut line = vec!["list", "--json", "--limit", "5"];
+        line.extend(after.iter().flat_map(|word| ["--after", word]));
+        let page = run(&line).json();
+        let sessions = page["sessions"].as_array().expect("a list").clone();
+        assert!(sessions.len() <= 5);
+        keys.extend(sessions.iter().map(|s| s["key"].as_str().expect("a key").to_owned()));
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(keys.len(), 12, "every session is on some page");
+    assert_eq!(run(&["list", "--owner", "site:42", "--json"]).json()["sessions"].as_array().map(Vec::len), Some(4));
+
+    let key = cloakroom::Key::of(&cloakroom::Namespace::default(), &id(&names[7])).to_hex();
+    let shown = run(&["show", &key[..9]]);
+    assert!(shown.out.contains(&key) && shown.out.contains("live"), "{shown:?}");
+    assert!(!shown.out.contains(&names[7]), "no session id is printed");
+    assert_eq!(run(&["end", &key[..9], "--yes", "--json"]).json()["ended"], 1);
+    assert_eq!(run(&["end", "--owner", "site:42", "--yes", "--json"]).json()["ended"], 4);
+    assert_eq!(run(&["count", "--json"]).json()["live"], 7);
+    assert_eq!(run(&["end", "--older-than", "1h", "--yes", "--json"]).json()["ended"], 0);
+    assert_eq!(run(&["end", "--all", "--yes", "--json"]).json()["ended"], 7);
+    assert_eq!(run(&["count", "--json"]).json()["live"], 0);
+    assert_eq!(run(&["sweep"]).code, 0);
+
+    let doctor = run(&["doctor"]);
+    assert!(doctor.out.contains("ok       answers") || doctor.out.contains("warning  answers"), "{}", doctor.out);
+    assert!(doctor.out.contains("ok       clock") && doctor.out.contains("can be shared"), "{}", doctor.out);
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+}
+
+#[test]
+fn every_command_works_on_mariadb() {
+    needs!("mariadbd", "mariadb", "mariadb-install-db");
+    let server = Mariadb::start().expect("mariadbd starts");
+    a_round(&server.url());
+}
+
+#[test]
+fn every_command_works_on_redis() {
+    needs!("redis-server");
+    let server = Redis::start().expect("redis-server starts");
+    a_round(&server.url());
+}
+
+#[test]
+fn a_store_without_tables_is_not_given_any() {
+    needs!("mariadbd", "mariadb", "mariadb-install-db");
+    let server = Mariadb::start().expect("mariadbd starts");
+    let m = Machine::new();
+    let url = server.url();
+    for line in [&["count"][..], &["list"], &["sweep"], &["doctor"], &["end", "--all", "--yes"]] {
+        let ran = m.run(&[line, &["--store", &url]].concat());
+        let said = format!("{}{}", ran.out, ran.error);
+        assert!(!said.contains(server.password()), "{said}");
+    }
+    assert_eq!(server.sql("cloakroom", "SHOW TABLES").expect("answers"), "");
+}
+
+#[test]
+fn a_server_that_is_gone_is_said_within_the_time_given() {
+    needs!("redis-server");
+    let server = Redis::start().expect("redis-server starts");
+    let (m, url) = (Machine::new(), server.url());
+    assert_eq!(m.run(&["count", "--store", &url]).code, 0);
+    server.freeze();
+    let start = std::time::Instant::now();
+    let ran = m.run(&["count", "--store", &url, "--timeout", "0.3"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.error.contains("--timeout") || ran.error.contains("reached"), "{}", ran.error);
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    server.thaw();
+    server.kill9();
+    let ran = m.run(&["doctor", "--store", &url, "--timeout", "0.3"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("problem  answers"), "{}", ran.out);
+}
