@@ -132,7 +132,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 || text.is_empty() {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) || text.is_empty() {
         return None;
     }
     text.as_bytes().chunks_exact(2).map(|p| u8::from_str_radix(std::str::from_utf8(p).ok()?, 16).ok()).collect()

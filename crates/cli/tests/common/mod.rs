@@ -152,7 +152,7 @@ impl Machine {
         for line in text.lines() {
             let measure =
                 ["One load takes ", "Free on its disk: ", "SQLite's log has "].into_iter().find(|m| line.contains(m));
-            match measure.and_then(|m| Some((line.find(m)? + m.len(), line.rfind(|c| c == '.')?))) {
+            match measure.and_then(|m| Some((line.find(m)? + m.len(), line.rfind('.')?))) {
                 Some((from, to)) => out.push_str(&format!("{}#{}", &line[..from], &line[to..])),
                 None => out.push_str(line),
             }

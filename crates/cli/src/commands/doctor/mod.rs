@@ -1,7 +1,7 @@
 //! `cloakroom doctor`: looks at PHP's settings and at the store, changes nothing, and says what to mend.
 //!
-//! [`php`] looks at each site's settings, [`together`] at sites that share something, [`store`] asks the store, and
-//! [`files`] looks at the files of the embedded one.
+//! `php` looks at each site's settings, `together` at sites that share something, `store` asks the store, and
+//! `files` looks at the files of the embedded one.
 
 mod check;
 mod files;

@@ -280,12 +280,11 @@ fn life(site: &Site, section: &mut Section) {
              it, set it to 0.",
         );
     }
-    match site.value("session.cache_limiter") {
-        "public" => section.warning(
+    if site.value("session.cache_limiter") == "public" {
+        section.warning(
             "caches",
             "session.cache_limiter is public: pages with a session may be kept by caches and shown to other visitors. Set it \
              to nocache.",
-        ),
-        _ => {}
+        );
     }
 }
