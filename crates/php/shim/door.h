@@ -83,6 +83,7 @@ typedef struct cr_write {
 	cr_slice id;
 	cr_slice payload;
 	cr_slice serializer;
+	int present;            /* 1 when payload is $_SESSION as the serializer wrote it */
 	int64_t variables;      /* how many variables have a name that the serializer must carry */
 } cr_write;
 
@@ -111,6 +112,10 @@ typedef struct cr_door {
 	int (*destroy)(cr_slice id, int caller);
 	/* Removes some expired records now (session_gc), or notes that it is due. Returns how many were removed. */
 	int64_t (*gc)(int caller);
+	/* Whether a session is open that no record is there for yet. */
+	int (*is_fresh)(void);
+	/* The headers leave, and with them the ticket of a fresh session: keep its place. */
+	void (*hold_place)(void);
 	/* Whether the last commit or ending of this request was carried out (or there was none). */
 	int (*last_ok)(void);
 	int (*owner)(const cr_slice *owner);

@@ -90,6 +90,12 @@ static void replace_id(cr_slice id)
 	php_session_reset_id();
 }
 
+/* The command line has no visitor. */
+static bool cookie_leaves(void)
+{
+	return PS(use_cookies) && !SG(request_info).no_headers;
+}
+
 PS_OPEN_FUNC(cloakroom)
 {
 	cr_settings settings;
@@ -122,11 +128,28 @@ PS_OPEN_FUNC(cloakroom)
 PS_CLOSE_FUNC(cloakroom)
 {
 	*mod_data = NULL;
-	/* The command line has no visitor. */
-	cloakroom_door->close(cloakroom_caller(), PS(use_cookies) && !SG(request_info).no_headers);
+	cloakroom_door->close(cloakroom_caller(), cookie_leaves());
 	cloakroom_restore_php();
 	cloakroom_log();
 	return SUCCESS;
+}
+
+/*
+ * PHP sends the page before it writes the session. A new visitor's browser can be back by then, with a ticket that leads
+ * nowhere yet; so a new session is saved once more before, when the script has ended. Where headers leave earlier
+ * still, send_headers (module.c) keeps the place.
+ */
+static void save_before_output(void)
+{
+	zval function, argument, result;
+
+	ZVAL_STRING(&function, "register_shutdown_function");
+	ZVAL_STRING(&argument, "cloakroom_commit");
+	ZVAL_UNDEF(&result);
+	call_user_function(NULL, NULL, &function, &result, 1, &argument);
+	zval_ptr_dtor(&result);
+	zval_ptr_dtor(&argument);
+	zval_ptr_dtor(&function);
 }
 
 PS_VALIDATE_SID_FUNC(cloakroom)
@@ -148,7 +171,8 @@ PS_CREATE_SID_FUNC(cloakroom)
 	if (caller == CR_CALLER_REGENERATE) {
 		cr_write write = {0};
 		zend_string *payload = NULL;
-		if (cloakroom_door->wants_payload()) {
+		/* What a wrapping handler would make of the variables, only it knows. */
+		if (PS(mod) == &ps_mod_cloakroom && cloakroom_door->wants_payload()) {
 			payload = cloakroom_encode(&write);
 			if (EG(exception)) {
 				if (payload) {
@@ -197,6 +221,9 @@ PS_READ_FUNC(cloakroom)
 		*val = NULL;
 		return FAILURE;
 	}
+	if (cookie_leaves() && EG(current_execute_data) && cloakroom_door->is_fresh()) {
+		save_before_output();
+	}
 	return SUCCESS;
 }
 
@@ -212,6 +239,7 @@ static zend_result save(zend_string *key, zend_string *val)
 	cloakroom_count_variables(&write);
 	write.id = cr_of(key);
 	write.payload = cr_of(val);
+	write.present = 1;
 	verdict = cloakroom_door->write(&write, cloakroom_caller());
 	cloakroom_log();
 	return (verdict & CR_YES) ? SUCCESS : FAILURE;

@@ -3,6 +3,7 @@
 
 const cr_door *cloakroom_door;
 static int (*had_deactivate)(void);
+static int (*had_send_headers)(sapi_headers_struct *headers);
 
 /* Prints a setting that may hold a secret, with the secret left out. */
 static void print_masked(const char *text, size_t len)
@@ -77,6 +78,15 @@ static int deactivate(void)
 	return result;
 }
 
+/* With the headers the cookie leaves: from here on the visitor can come back, also while this request still runs. */
+static int send_headers(sapi_headers_struct *headers)
+{
+	if (cloakroom_door->is_fresh()) {
+		cloakroom_door->hold_place();
+	}
+	return had_send_headers(headers);
+}
+
 static PHP_MINIT_FUNCTION(cloakroom)
 {
 	cr_settings settings;
@@ -98,6 +108,10 @@ static PHP_MINIT_FUNCTION(cloakroom)
 	cloakroom_truthful_functions();
 	had_deactivate = sapi_module.deactivate;
 	sapi_module.deactivate = deactivate;
+	if (sapi_module.send_headers) {
+		had_send_headers = sapi_module.send_headers;
+		sapi_module.send_headers = send_headers;
+	}
 	return SUCCESS;
 }
 
@@ -107,13 +121,20 @@ static PHP_MSHUTDOWN_FUNCTION(cloakroom)
 	if (sapi_module.deactivate == deactivate) {
 		sapi_module.deactivate = had_deactivate;
 	}
+	if (sapi_module.send_headers == send_headers) {
+		sapi_module.send_headers = had_send_headers;
+	}
 	cloakroom_door->process_end();
 	UNREGISTER_INI_ENTRIES();
 	return SUCCESS;
 }
 
 /* Not RSHUTDOWN: ext/session writes after ours. */
+#if PHP_VERSION_ID < 80200
+static int post_deactivate(void)
+#else
 static zend_result post_deactivate(void)
+#endif
 {
 	cloakroom_restore_php();
 	cloakroom_door->request_end();

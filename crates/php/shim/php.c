@@ -125,6 +125,7 @@ zend_string *cloakroom_encode(cr_write *write)
 		out = PS(serializer)->encode();
 	}
 	write->payload = cr_of(out);
+	write->present = 1;
 	write->id = cr_of(PS(id));
 	return out;
 }

@@ -140,12 +140,16 @@ impl Door {
         self.request.closed();
     }
 
+    /// Whether a session is open that no record is there for yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.request.session().is_some_and(|s| !s.is_stored() && !s.is_detached() && s.over().is_none())
+    }
+
     /// A ticket leaves and nothing is in the session: its place is kept for a while, or the visitor would be sent another
     /// ticket with every page until something is.
-    fn hold_place(&mut self) {
+    pub(crate) fn hold_place(&mut self) {
         let Some(site) = self.request.site.clone() else { return };
-        let new = |s: &Session| !s.is_stored() && !s.is_detached() && s.over().is_none();
-        if site.engine.breaker().is_open() || !self.request.session().is_some_and(new) {
+        if site.engine.breaker().is_open() || !self.is_fresh() {
             return;
         }
         let Some(id) = self.request.asked().map(<[u8]>::to_vec) else { return };

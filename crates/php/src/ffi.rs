@@ -101,6 +101,7 @@ impl RawWrite {
                 id: self.id.bytes(),
                 payload: self.payload.bytes(),
                 serializer: std::str::from_utf8(self.serializer.bytes()).unwrap_or_default(),
+                present: self.present != 0,
                 variables: self.variables,
             }
         }
@@ -229,6 +230,14 @@ extern "C" fn gc(caller: i32) -> i64 {
     enter(-1, |state| state.door.gc(Caller::from_code(caller)))
 }
 
+extern "C" fn is_fresh() -> i32 {
+    enter(false, |state| state.door.is_fresh()).into()
+}
+
+extern "C" fn hold_place() {
+    enter((), |state| state.door.hold_place());
+}
+
 extern "C" fn last_ok() -> i32 {
     enter(false, |state| state.door.last_ok()).into()
 }
@@ -310,6 +319,8 @@ static TABLE: DoorTable = DoorTable {
     write,
     destroy,
     gc,
+    is_fresh,
+    hold_place,
     last_ok,
     owner,
     status,

@@ -14,6 +14,8 @@ pub(crate) struct Write<'a> {
     pub(crate) payload: &'a [u8],
     /// `session.serialize_handler`.
     pub(crate) serializer: &'a str,
+    /// Whether `payload` is `$_SESSION` at all.
+    pub(crate) present: bool,
     /// How many variables have a name that is no number.
     pub(crate) variables: i64,
 }

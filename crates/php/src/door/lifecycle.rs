@@ -110,9 +110,13 @@ impl Door {
             id: &old,
             payload: &p.payload,
             serializer: &p.serializer,
+            present: true,
             variables: p.variables,
         });
-        let (payload, format) = if given.is_torso() {
+        let (payload, format) = if !given.present {
+            // A handler that wraps ours may store something else than PHP's encoding; it has its say at the last write.
+            (session.payload().to_vec(), session.format())
+        } else if given.is_torso() {
             self.say_torso();
             (session.payload().to_vec(), session.format())
         } else {

@@ -45,6 +45,7 @@ pub(super) struct RawWrite {
     pub(super) id: Slice,
     pub(super) payload: Slice,
     pub(super) serializer: Slice,
+    pub(super) present: i32,
     pub(super) variables: i64,
 }
 
@@ -71,6 +72,8 @@ pub(super) struct DoorTable {
     pub(super) write: extern "C" fn(*const RawWrite, i32) -> i32,
     pub(super) destroy: extern "C" fn(Slice, i32) -> i32,
     pub(super) gc: extern "C" fn(i32) -> i64,
+    pub(super) is_fresh: extern "C" fn() -> i32,
+    pub(super) hold_place: extern "C" fn(),
     pub(super) last_ok: extern "C" fn() -> i32,
     pub(super) owner: extern "C" fn(*const Slice) -> i32,
     pub(super) status: extern "C" fn(*mut *const RawItem) -> usize,
