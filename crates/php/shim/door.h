@@ -114,8 +114,8 @@ typedef struct cr_door {
 	int64_t (*gc)(int caller);
 	/* Whether a session is open that no record is there for yet. */
 	int (*is_fresh)(void);
-	/* The headers leave, and with them the ticket of a fresh session: keep its place. */
-	void (*hold_place)(void);
+	/* The headers leave, and with them a fresh session's ticket: keep its place. 1: that failed, take the ticket out. */
+	int (*headers_leave)(void);
 	/* Whether the last commit or ending of this request was carried out (or there was none). */
 	int (*last_ok)(void);
 	int (*owner)(const cr_slice *owner);

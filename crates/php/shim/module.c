@@ -78,11 +78,25 @@ static int deactivate(void)
 	return result;
 }
 
+/* Whether a header line is the session's cookie; `name` is session.name. */
+static int is_session_cookie(void *line, void *name)
+{
+	const sapi_header_struct *header = line;
+	static const char set[] = "Set-Cookie: ";
+	const size_t before = sizeof(set) - 1, len = strlen(name);
+
+	return header->header_len > before + len && strncasecmp(header->header, set, before) == 0
+		&& memcmp(header->header + before, name, len) == 0 && header->header[before + len] == '=';
+}
+
 /* With the headers the cookie leaves: from here on the visitor can come back, also while this request still runs. */
 static int send_headers(sapi_headers_struct *headers)
 {
-	if (cloakroom_door->is_fresh()) {
-		cloakroom_door->hold_place();
+	if (PS(use_cookies) && cloakroom_door->headers_leave()) {
+		char *name = zend_ini_string("session.name", sizeof("session.name") - 1, 0);
+		if (name && *name) {
+			zend_llist_del_element(&headers->headers, name, is_session_cookie);
+		}
 	}
 	return had_send_headers(headers);
 }

@@ -136,8 +136,15 @@ impl Door {
         }
         if cookie_leaves {
             self.hold_place();
+            self.request.ticket_is_void |= self.is_fresh();
         }
         self.request.closed();
+    }
+
+    /// The headers leave. Whether the session's cookie is to be taken out of them, because it would lead nowhere.
+    pub(crate) fn headers_leave(&mut self) -> bool {
+        self.hold_place();
+        self.is_fresh() || self.request.ticket_is_void
     }
 
     /// Whether a session is open that no record is there for yet.
@@ -147,7 +154,7 @@ impl Door {
 
     /// A ticket leaves and nothing is in the session: its place is kept for a while, or the visitor would be sent another
     /// ticket with every page until something is.
-    pub(crate) fn hold_place(&mut self) {
+    fn hold_place(&mut self) {
         let Some(site) = self.request.site.clone() else { return };
         if site.engine.breaker().is_open() || !self.is_fresh() {
             return;

@@ -234,8 +234,8 @@ extern "C" fn is_fresh() -> i32 {
     enter(false, |state| state.door.is_fresh()).into()
 }
 
-extern "C" fn hold_place() {
-    enter((), |state| state.door.hold_place());
+extern "C" fn headers_leave() -> i32 {
+    enter(false, |state| state.door.headers_leave()).into()
 }
 
 extern "C" fn last_ok() -> i32 {
@@ -320,7 +320,7 @@ static TABLE: DoorTable = DoorTable {
     destroy,
     gc,
     is_fresh,
-    hold_place,
+    headers_leave,
     last_ok,
     owner,
     status,

@@ -30,6 +30,22 @@ fn without_its_store_a_page_comes_empty_and_the_cookie_stays() {
 }
 
 #[test]
+fn a_new_visitor_gets_no_ticket_that_leads_nowhere() {
+    let site = Site::new().set("cloakroom.store", DEAD);
+    for script in [
+        "session_start(); $_SESSION['n'] = 1;",
+        "session_start();",
+        "session_start(); $_SESSION['n'] = 1; session_write_close();",
+        "session_start(); session_regenerate_id(); $_SESSION['n'] = 1;",
+        "session_start(); $_SESSION['n'] = 1; echo str_repeat('x', 10000); while (ob_get_level()) ob_end_flush(); flush();",
+    ] {
+        let reply = site.get(&mut Visitor::default(), &format!("setcookie('other', '1'); {script}"));
+        assert_eq!(reply.all("set-cookie").len(), 1, "only the application's own: {:?}", reply.headers);
+        assert_eq!(reply.log.matches("Cloakroom:").count(), 1, "{}", reply.log);
+    }
+}
+
+#[test]
 fn a_log_out_that_can_not_be_stored_returns_false_without_a_warning() {
     let site = Site::new().set("cloakroom.store", DEAD);
     let handler = "set_error_handler(function ($n, $m) { throw new ErrorException($m); });";
@@ -146,17 +162,25 @@ fn one_load_and_one_write_are_all_a_request_costs() {
     let visitor = site.browser();
     visitor.get("/index.php?add=1").expect("page");
     visitor.get("/index.php?add=1").expect("page");
-    let before = proxy.round_trips();
-    for n in 3..=12 {
-        assert!(visitor.get("/index.php?add=1").expect("page").body.starts_with(&format!("live {n}")));
-    }
-    assert_eq!(proxy.round_trips() - before, 20, "one to load and one to write, ten times");
-    let before = proxy.round_trips();
-    visitor.get("/index.php").expect("page");
-    assert_eq!(proxy.round_trips() - before, 1, "nothing changed, nothing written");
-    let before = proxy.round_trips();
-    site.browser().get("/index.php?add=1").expect("page");
-    assert_eq!(proxy.round_trips() - before, 1, "a fresh id costs no lookup");
+    let cost = |page: &dyn Fn()| {
+        let before = proxy.round_trips();
+        page();
+        proxy.round_trips() - before
+    };
+    // One response in a hundred is followed by housekeeping, whose trips are no visitor's: look at the middle of many.
+    let middle = |page: &dyn Fn()| {
+        let mut costs: Vec<u64> = (0..9).map(|_| cost(page)).collect();
+        costs.sort_unstable();
+        costs[4]
+    };
+    let change = || assert!(visitor.get("/index.php?add=1").expect("page").body.starts_with("live"));
+    assert_eq!(middle(&change), 2, "one to load and one to write");
+    assert_eq!(middle(&|| drop(visitor.get("/index.php").expect("page"))), 1, "nothing changed, nothing written");
+    assert_eq!(
+        middle(&|| drop(site.browser().get("/index.php?add=1").expect("page"))),
+        1,
+        "a fresh id costs no lookup"
+    );
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub(crate) struct Request {
     pub(crate) used: bool,
     /// Whether PHP's own dice said that it is time to clean up.
     pub(crate) sweep_due: bool,
+    /// The open or last session's ticket leads nowhere: it could not be stored.
+    pub(crate) ticket_is_void: bool,
     issued: Vec<Vec<u8>>,
     held: Option<Held>,
 }
@@ -168,6 +170,7 @@ impl Request {
     /// A session back from a verb of the engine, as PHP knows it now.
     pub(crate) fn put_back(&mut self, asked: Vec<u8>, session: Session) {
         if session.is_stored() {
+            self.ticket_is_void = false;
             self.forget_issued(&asked);
         }
         self.held = Some(Held { asked, session, read: true });

@@ -73,7 +73,7 @@ pub(super) struct DoorTable {
     pub(super) destroy: extern "C" fn(Slice, i32) -> i32,
     pub(super) gc: extern "C" fn(i32) -> i64,
     pub(super) is_fresh: extern "C" fn() -> i32,
-    pub(super) hold_place: extern "C" fn(),
+    pub(super) headers_leave: extern "C" fn() -> i32,
     pub(super) last_ok: extern "C" fn() -> i32,
     pub(super) owner: extern "C" fn(*const Slice) -> i32,
     pub(super) status: extern "C" fn(*mut *const RawItem) -> usize,
