@@ -25,7 +25,7 @@ up:
 	@scripts/install-packages.sh up
 	@if [[ '$(HANDLER)' != files ]]; then scripts/build.sh; fi
 	@cargo build --release --quiet --package cloakroom-testbed
-	@$(TESTBED) up --store '$(STORE)' --handler '$(HANDLER)'
+	@CLOAKROOM_SO='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/cloakroom.so' $(TESTBED) up --store '$(STORE)' --handler '$(HANDLER)'
 
 # What was started can be ended although the source does not build at the moment.
 status down:

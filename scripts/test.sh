@@ -13,6 +13,8 @@ COUNTS=$(mktemp)
 export COUNTS
 # What a part needs has been installed: a test that finds something missing fails instead of stepping aside.
 export CLOAKROOM_TEST_ALL=1
+# What is tested is what `make build` leaves.
+export CLOAKROOM_SO="${CARGO_TARGET_DIR:-$PWD/target}/release/cloakroom.so"
 trap 'rm -f "$COUNTS"' EXIT
 passed=0 failed=0
 for part in scripts/tests/*; do

@@ -118,7 +118,7 @@ pub fn cli(settings: &PhpSettings, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The built extension: `CLOAKROOM_SO`, else the release build, else the debug build.
+/// The built extension: the file that `CLOAKROOM_SO` names, else the release or debug build, whichever is newer.
 pub fn extension() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("CLOAKROOM_SO") {
         return Ok(project_root().join(path));
@@ -126,7 +126,9 @@ pub fn extension() -> Result<PathBuf> {
     let release = target_dir().join("release/cloakroom.so");
     [release.clone(), target_dir().join("debug/libcloakroom_php.so")]
         .into_iter()
-        .find(|path| path.is_file())
+        .filter_map(|path| Some((std::fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .max()
+        .map(|(_, path)| path)
         .ok_or_else(|| Error::NoFile {
             path: release,
             remedy: "run make build, or name the file in CLOAKROOM_SO".into(),
