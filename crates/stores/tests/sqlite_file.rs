@@ -59,7 +59,10 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
         fs::remove_file(place.path()).expect("removed");
     }
 
-    Connection::open(place.path()).expect("open").execute_batch("CREATE TABLE posts(a); INSERT INTO posts VALUES(1)").expect("made");
+    Connection::open(place.path())
+        .expect("open")
+        .execute_batch("CREATE TABLE posts(a); INSERT INTO posts VALUES(1)")
+        .expect("made");
     let before = fs::read(place.path()).expect("there");
     let error = now(place.store().load(budget(), &key(1))).expect_err("refused");
     assert!(settings(&error).contains("another application"), "{error}");
@@ -151,7 +154,8 @@ fn maintaining_copies_the_log_into_the_file_by_one_process_at_a_time() {
     let size = || fs::metadata(place.path()).expect("there").len();
     assert!(size() < 1 << 20);
 
-    let keeper = fs::OpenOptions::new().write(true).create(true).truncate(false).open(place.beside("-keeper")).expect("open");
+    let keeper =
+        fs::OpenOptions::new().write(true).create(true).truncate(false).open(place.beside("-keeper")).expect("open");
     let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
     keeper.set_modified(long_ago).expect("set");
     rustix::fs::flock(&keeper, rustix::fs::FlockOperation::LockExclusive).expect("locked");
@@ -178,7 +182,8 @@ fn fill(store: &dyn Store, n: u32) -> Version {
 
 fn rewrite(store: &dyn Store, mut version: Version, times: u32) -> Version {
     for _ in 0..times {
-        let next = cloakroom::Record { version: version.next(), ..record(vec![(version.counter % 251) as u8; 20 << 10]) };
+        let next =
+            cloakroom::Record { version: version.next(), ..record(vec![(version.counter % 251) as u8; 20 << 10]) };
         assert_eq!(now(store.swap(budget(), &key(0), version, &next, seen())), Ok(Swapped::Done));
         version = next.version;
     }

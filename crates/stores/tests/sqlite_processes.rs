@@ -51,7 +51,7 @@ fn writer() {
 
 /// An envelope that tells of which commit it is, small or of several pages.
 fn filled(mut record: Record) -> Record {
-    let length = if record.version.counter % 3 == 0 { 17_000 } else { 400 + (record.version.counter % 50) as usize };
+    let length = if record.version.counter.is_multiple_of(3) { 17_000 } else { 400 + (record.version.counter % 50) as usize };
     record.envelope = vec![(record.version.counter % 251) as u8; length];
     record
 }
@@ -70,7 +70,11 @@ fn twenty_times_killed_nothing_acknowledged_is_lost_and_nothing_half_written() {
             let mut line = String::new();
             while !line.contains("ack") {
                 line.clear();
-                assert_ne!(reader.read_line(&mut line).expect("read"), 0, "writer {n} ended by itself in round {round}");
+                assert_ne!(
+                    reader.read_line(&mut line).expect("read"),
+                    0,
+                    "writer {n} ended by itself in round {round}"
+                );
             }
             // Not a wait for anything: chance in where the kill hits.
             std::thread::sleep(Duration::from_micros(500 + (round * 7919 + n as u64 * 104_729) % 9000));
@@ -123,7 +127,8 @@ fn a_frozen_holder_of_the_lock_costs_the_budget_and_no_more() {
     }
     let next = Record { version: record(vec![]).version.next(), ..record(vec![2]) };
     let began = Instant::now();
-    let outcome = now(store.swap(Budget::of(Duration::from_millis(300)), &key(1), record(vec![]).version, &next, seen()));
+    let outcome =
+        now(store.swap(Budget::of(Duration::from_millis(300)), &key(1), record(vec![]).version, &next, seen()));
     assert_eq!(outcome, Err(StoreError::TimedOut { engine: "SQLite" }));
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(290) && took < Duration::from_millis(1500), "{took:?}");

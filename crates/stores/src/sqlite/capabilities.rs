@@ -83,11 +83,7 @@ fn held(db: &Connection, name: &LeaseName) -> Sqlite<Option<Lease>> {
     stmt.query_row([name.as_bytes().as_slice()], |row| {
         Ok(Lease {
             token: row.get::<_, i64>(0)?.cast_unsigned(),
-            holder: Holder {
-                host: row.get(1)?,
-                pid: row.get(2)?,
-                started: row.get::<_, i64>(3)?.cast_unsigned(),
-            },
+            holder: Holder { host: row.get(1)?, pid: row.get(2)?, started: row.get::<_, i64>(3)?.cast_unsigned() },
             since: to_time(row.get(4)?),
             until: to_time(row.get(5)?),
         })
@@ -184,11 +180,11 @@ impl Owners for SqliteStore {
             verbs::transaction(db, |db| {
                 db.prepare_cached("INSERT OR REPLACE INTO ended_owner(owner,at,until,except_k) VALUES(?1,?2,?3,?4)")?
                     .execute(params![
-                        owner.as_bytes(),
-                        time(tombstone.at),
-                        time(tombstone.until),
-                        except.map(|k| k.as_bytes().as_slice())
-                    ])?;
+                    owner.as_bytes(),
+                    time(tombstone.at),
+                    time(tombstone.until),
+                    except.map(|k| k.as_bytes().as_slice())
+                ])?;
                 end_all(db, owner, tombstone, except, now)
             })
         })?;

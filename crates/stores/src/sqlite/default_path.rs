@@ -66,13 +66,18 @@ fn check(dir: &OwnedFd, name: &str, folder: &Path, uid: u32) -> Result<(), Store
         return Err(trouble(format!("the folder {shown} belongs to user {}, not to {uid}; remove it", stat.st_uid)));
     }
     if stat.st_mode & 0o077 != 0 {
-        return Err(trouble(format!("the folder {shown} is open to others (mode {:o}); chmod 700 it", stat.st_mode & 0o7777)));
+        return Err(trouble(format!(
+            "the folder {shown} is open to others (mode {:o}); chmod 700 it",
+            stat.st_mode & 0o7777
+        )));
     }
     Ok(())
 }
 
 fn trouble(what: String) -> StoreError {
-    StoreError::Settings(format!("The default session store can't be used: {what}, or name a store in cloakroom.store."))
+    StoreError::Settings(format!(
+        "The default session store can't be used: {what}, or name a store in cloakroom.store."
+    ))
 }
 
 #[cfg(test)]
@@ -102,7 +107,10 @@ mod tests {
         let folder = path.parent().expect("folder");
         assert_eq!(fs::metadata(folder).expect("there").permissions().mode() & 0o7777, 0o700);
         assert_eq!(prepare_default(dir.path(), uid, false).expect("found"), path);
-        assert!(!path.file_name().expect("name").to_string_lossy().starts_with("sess_"), "sessionclean would delete it");
+        assert!(
+            !path.file_name().expect("name").to_string_lossy().starts_with("sess_"),
+            "sessionclean would delete it"
+        );
     }
 
     #[test]

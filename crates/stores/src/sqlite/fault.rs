@@ -38,7 +38,9 @@ pub(super) fn fault(error: &rusqlite::Error, kind: Kind, path: &Path) -> Fault {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => return Fault::Busy,
         ErrorCode::Unknown if text.as_ref().is_some_and(|t| t.starts_with("no such table")) => return Fault::NoTable,
         ErrorCode::DiskFull => refused(format!("the disk, or the quota, that holds {shown} is full")),
-        ErrorCode::ReadOnly => refused(format!("{shown} may not be written by this process's user; give it the file and its folder")),
+        ErrorCode::ReadOnly => {
+            refused(format!("{shown} may not be written by this process's user; give it the file and its folder"))
+        }
         ErrorCode::PermissionDenied | ErrorCode::CannotOpen => StoreError::Settings(format!(
             "cloakroom.store: {shown} can't be opened (code {extended}); the file and its folder must belong to the user that this process runs as."
         )),
@@ -51,7 +53,9 @@ pub(super) fn fault(error: &rusqlite::Error, kind: Kind, path: &Path) -> Fault {
             engine: ENGINE,
             detail: format!("the disk that holds {shown} reported an error, code {extended}"),
         },
-        ErrorCode::SystemIoFailure => refused(format!("the disk that holds {shown} reported an error, code {extended}")),
+        ErrorCode::SystemIoFailure => {
+            refused(format!("the disk that holds {shown} reported an error, code {extended}"))
+        }
         ErrorCode::TooBig => StoreError::TooLarge { engine: ENGINE, size: 0, limit: 1_000_000_000 },
         _ => refused(format!("{shown}: SQLite's code {extended}")),
     })

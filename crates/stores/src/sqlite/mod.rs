@@ -1,8 +1,8 @@
 //! The `sqlite:` store: one file, no server, many processes of one host. The default.
 //!
 //! A load is one prepared SELECT and a commit one prepared UPDATE, each its own transaction: a handful of system calls
-//! and no waiting for the disk. [`schema`] has the tables, [`verbs`] what a request does, [`wait`] how writers queue,
-//! [`pool`] why a fork is safe, [`keeper`] how the log stays short, [`upkeep`] sweeping and counting.
+//! and no waiting for the disk. `schema` has the tables, `verbs` what a request does, `wait` how writers queue,
+//! `pool` why a fork is safe, `keeper` how the log stays short, `upkeep` sweeping and counting.
 //!
 //! The verbs are `async` because the trait is, and run inline: none of them ever yields. They take some microseconds
 //! unless the write lock is taken or the disk stalls; a web application that can't accept that on a runtime thread calls

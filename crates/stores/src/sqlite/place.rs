@@ -62,7 +62,9 @@ pub(super) fn prepare(path: &Path, create: bool) -> Result<(), StoreError> {
             "There is no session store at {}: no session was kept there yet, or cloakroom.store names another file.",
             path.display()
         ))),
-        Err(e) => Err(StoreError::Settings(format!("cloakroom.store names {}, which can't be reached: {e}.", path.display()))),
+        Err(e) => {
+            Err(StoreError::Settings(format!("cloakroom.store names {}, which can't be reached: {e}.", path.display())))
+        }
     }
 }
 

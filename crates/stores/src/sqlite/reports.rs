@@ -59,7 +59,15 @@ fn add(db: &Connection, tally: &Tally) -> Sqlite<()> {
             "INSERT INTO tally(kind,hour,label,count,sum,sample) SELECT ?1,?2,?3,?4,?5,?6 \
              WHERE (SELECT count(*) FROM tally WHERE kind=?1 AND hour=?2)<?7",
         )?
-        .execute(params![tally.kind.code(), tally.hour, tally.label, count, sum, tally.sample, TALLY_LABELS])?;
+        .execute(params![
+            tally.kind.code(),
+            tally.hour,
+            tally.label,
+            count,
+            sum,
+            tally.sample,
+            TALLY_LABELS
+        ])?;
     }
     Ok(())
 }

@@ -39,7 +39,8 @@ pub(super) fn read(row: &Row<'_>, with_envelope: bool) -> rusqlite::Result<Read>
 
 /// The outer error is the engine's, the inner one says that the row is no record.
 fn record(row: &Row<'_>, with_envelope: bool) -> rusqlite::Result<Result<Record, Damaged>> {
-    let version = Version { incarnation: row.get::<_, i64>(2)?.cast_unsigned(), counter: row.get::<_, i64>(3)?.cast_unsigned() };
+    let version =
+        Version { incarnation: row.get::<_, i64>(2)?.cast_unsigned(), counter: row.get::<_, i64>(3)?.cast_unsigned() };
     let (Ok(state), Ok(kind)) = (u8::try_from(row.get::<_, i64>(4)?), u8::try_from(row.get::<_, i64>(5)?)) else {
         return Ok(Err(Damaged::State));
     };

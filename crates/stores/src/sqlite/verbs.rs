@@ -71,8 +71,7 @@ pub(super) fn create(db: &Connection, key: &Key, record: &Record, seen: Time, no
 }
 
 pub(super) fn swap(db: &Connection, key: &Key, expected: Version, record: &Record, seen: Time) -> Result<Swapped> {
-    let mut stmt =
-        db.prepare_cached(if record.owner.is_some() { schema::SWAP_OWNED } else { schema::SWAP })?;
+    let mut stmt = db.prepare_cached(if record.owner.is_some() { schema::SWAP_OWNED } else { schema::SWAP })?;
     bind(&mut stmt, home(key), key, record)?;
     stmt.raw_bind_parameter(19, expected.incarnation.cast_signed())?;
     stmt.raw_bind_parameter(20, expected.counter.cast_signed())?;

@@ -60,7 +60,8 @@ fn nap(n: u32, noise: u64) -> Duration {
 fn noise() -> u64 {
     static STATE: AtomicU64 = AtomicU64::new(0);
     let before = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-    let mixed = (before ^ u64::from(std::process::id()).wrapping_mul(0xff51_afd7_ed55_8ccd)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    let mixed = (before ^ u64::from(std::process::id()).wrapping_mul(0xff51_afd7_ed55_8ccd))
+        .wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     mixed >> 33
 }
 
