@@ -221,7 +221,8 @@ PS_READ_FUNC(cloakroom)
 		*val = NULL;
 		return FAILURE;
 	}
-	if (cookie_leaves() && EG(current_execute_data) && cloakroom_door->is_fresh()) {
+	/* Not through a handler that wraps ours: it would see a write more than PHP promises. */
+	if (PS(mod) == &ps_mod_cloakroom && cookie_leaves() && EG(current_execute_data) && cloakroom_door->is_fresh()) {
 		save_before_output();
 	}
 	return SUCCESS;
