@@ -30,11 +30,13 @@ pub(super) fn run(desk: &Desk, args: &ListArgs, out: &mut Out<'_>) -> Result<Out
     let mut walk = Walk { desk, list, filter, state: args.state, after: after.transpose()?, over: false };
     let mut left = if args.limit == 0 { u32::MAX } else { args.limit };
     let mut shown = 0u64;
+    // The first page before the first word: where the store fails there is no output, rather than half of it.
+    let mut page = walk.page(left.min(PAGE))?;
     if out.json {
         out.text("{\n  \"sessions\": [")?;
     }
-    while left > 0 && !walk.over {
-        for summary in walk.page(left.min(PAGE))? {
+    loop {
+        for summary in std::mem::take(&mut page) {
             left -= 1;
             if out.json {
                 let row = serde_json::to_string(&SessionJson::of(&summary))
@@ -49,6 +51,10 @@ pub(super) fn run(desk: &Desk, args: &ListArgs, out: &mut Out<'_>) -> Result<Out
             }
             shown += 1;
         }
+        if left == 0 || walk.over {
+            break;
+        }
+        page = walk.page(left.min(PAGE))?;
     }
     let next = walk.after.filter(|_| !walk.over).map(|bytes| hex(&bytes));
     if out.json {
