@@ -186,7 +186,7 @@ pub struct Record {
     pub touched: Time,
     /// When it ends if nobody comes; for tombstones, when they go.
     pub idle: Time,
-    /// When it ends in any case.
+    /// When it ends in any case; never `Time(0)`, which is how "none" is stored.
     pub absolute: Option<Time>,
     /// Who is logged in.
     pub owner: Option<Owner>,

@@ -30,6 +30,17 @@ impl Hand {
         healthy("now", self.0.now(budget()).await)
     }
 
+    /// The time, where faults may already be under way: asked until there is an answer.
+    pub(crate) async fn now_at_last(&self) -> Time {
+        let budget = budget();
+        loop {
+            match self.0.now(budget).await {
+                Ok(now) => return now,
+                Err(error) => assert!(!budget.is_spent(), "the store never told its time: {error}"),
+            }
+        }
+    }
+
     pub(crate) async fn load(&self, key: &Key) -> Option<Record> {
         healthy("load", self.0.load(budget(), key).await).record
     }

@@ -175,7 +175,7 @@ pub trait List: Send + Sync {
 /// What ending all of an owner did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndedOwner {
-    /// Sessions ended.
+    /// Live sessions ended.
     pub ended: u64,
     /// Whether no other one can be left or come: false on stores that may evict the owner's tombstone.
     pub complete: bool,

@@ -18,6 +18,8 @@
 //! * **Expired is not absent**: `load` returns what is there; deadlines are the engine's to judge, with the `now` that
 //!   the store gave. A store may drop records past [`Record::expires`] at any time, and never before. A `create` over
 //!   a record that is past its deadline succeeds (the record counts as swept).
+//! * **A record past its deadline** may still be swapped, touched or removed by its version: the engine does not do so.
+//! * **An owner's tombstone** refuses until its `until`; a later `end_owner` moves it on, never back.
 //! * **Silent**: no key, owner or payload in error texts beyond the shortened key, no password from the URL.
 
 mod capability;

@@ -226,7 +226,7 @@ async fn wander(
     pause: Duration,
 ) -> Vec<(usize, Event<Verb, Reply>)> {
     let mut dice = Dice::quiet();
-    let now = hand.now().await;
+    let now = hand.now_at_last().await;
     let mut last: Vec<Version> = keys.iter().map(|_| dice.version()).collect();
     let clock = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let mut notes = Vec::new();
