@@ -9,7 +9,7 @@ use crate::units;
 
 /// Looks after the sessions that Cloakroom keeps.
 #[derive(Debug, Parser)]
-#[command(name = "cloakroom", version, term_width = 80, after_help = AFTER, subcommand_required = true)]
+#[command(name = "cloakroom", bin_name = "cloakroom", version, term_width = 80, after_help = AFTER, subcommand_required = true)]
 pub struct Cli {
     /// Where the store is, and how to speak of it.
     #[command(flatten)]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use cloakroom::{Clock, SystemClock, Time};
 
+use crate::out::wrap;
+
 /// The machine as a command sees it; tests make their own.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
@@ -88,7 +90,8 @@ impl Surroundings {
 /// Asks a question on the terminal (standard error, so that output stays clean); only `y` and `yes` are a yes.
 fn agrees(question: &str) -> bool {
     let mut error = std::io::stderr().lock();
-    let _ = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
+    let question = wrap::wrapped(&format!("{question} [y/N]"), "", 80);
+    let _ = write!(error, "{} ", question.trim_end()).and_then(|()| error.flush());
     let mut answer = String::new();
     let _ = std::io::stdin().lock().read_line(&mut answer);
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")

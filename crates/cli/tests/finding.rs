@@ -181,3 +181,36 @@ fn sections_for_hosts_and_folders_are_sites_of_their_own() {
     let said = m.run(&["doctor"]).out;
     assert!(said.contains("host b.example") && said.contains("problem  samesite"), "{said}");
 }
+
+#[test]
+fn root_reads_no_more_through_a_users_folder_than_the_user_could() {
+    let m = Machine::new().with_fpm(ON);
+    if m.around.uid != 0 {
+        eprintln!("NOT RUN: only root can be led astray here");
+        return;
+    }
+    const USER: u32 = 54_321;
+    fs::set_permissions(m.folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+    // What root alone may read, and a link to it in a folder of the user's.
+    let secret = filled(&m, "/root/secret.sqlite");
+    fs::set_permissions(m.path("/root"), fs::Permissions::from_mode(0o700)).expect("mode");
+    let own = m.path(&format!("/var/lib/php/sessions/cloakroom-{USER}"));
+    fs::create_dir(&own).expect("made");
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).expect("mode");
+    let target = secret.strip_prefix("sqlite:").expect("a path");
+    std::os::unix::fs::symlink(target, own.join("sessions.sqlite")).expect("linked");
+    std::os::unix::fs::chown(&own, Some(USER), Some(USER)).expect("given");
+    assert_eq!(live(&m, &["--store", &secret]), Ok(5), "root may, when it says so");
+    assert!(live(&m, &["--uid", &USER.to_string()]).is_err(), "not by way of the user's link");
+    assert_eq!(live(&m, &["--store", &secret]), Ok(5), "and is root again afterwards");
+}
+
+#[test]
+fn a_store_of_another_host_can_be_checked_where_no_php_uses_it() {
+    let m = Machine::new().with_fpm("");
+    let url = filled(&m, "/srv/a.sqlite");
+    assert_eq!(m.run(&["doctor"]).code, 1);
+    let ran = m.run(&["doctor", "--store", &url]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("ok       answers") || ran.out.contains("warning  answers"), "{}", ran.out);
+}

@@ -110,6 +110,10 @@ fn many(desk: &Desk, args: &EndArgs, around: &Surroundings) -> Result<EndJson, F
         Some(age) => format!("End every session not used for {} in {}?", units::span(age), plain(desk.name())),
         None => {
             let counts = desk.store().count().and_then(|count| desk.wait(count.count(desk.budget())).ok());
+            if counts.is_some_and(|c| c.live + c.moved == 0) && !args.yes {
+                // Nothing to ask about. Counts may be estimates, so --yes walks all the same.
+                return Ok(EndJson { ended: 0, complete: true, key: None, owner: None, note: None });
+            }
             let how_many =
                 counts.map_or("all sessions".into(), |c| format!("all {}", units::counted(c.live, "live session")));
             format!("End {how_many} in {}? Whoever is logged in is logged out.", plain(desk.name()))

@@ -51,7 +51,7 @@ impl Section {
         self.push(name, Level::Problem, text.into());
     }
 
-    fn push(&mut self, name: &'static str, level: Level, text: String) {
+    pub(super) fn push(&mut self, name: &'static str, level: Level, text: String) {
         self.checks.push(Check { name, level, text });
     }
 }

@@ -46,7 +46,7 @@ fn examine(cli: &Cli, around: &Surroundings) -> Result<Vec<Section>, Failure> {
     let sites: Vec<Site> = phps.iter().flat_map(site::sites).collect();
     let mut sections = Vec::new();
     if !phps.is_empty() {
-        sections.extend(php::overview(&phps, &sites, around));
+        sections.extend(php::overview(&phps, &sites, named, around));
     }
     let using: Vec<&Site> = sites.iter().filter(|s| s.uses_cloakroom() || s.extension().is_some()).collect();
     let others_use_it = using.iter().any(|s| s.is_web() && s.uses_cloakroom());

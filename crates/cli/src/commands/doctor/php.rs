@@ -2,13 +2,13 @@
 
 use cloakroom::{KeyRing, Namespace};
 
-use super::check::Section;
+use super::check::{Level, Section};
 use crate::php::{Php, Sapi, Scope, Site};
 use crate::place::{self, Where};
 use crate::{Surroundings, units};
 
-/// Which PHPs there are, and which of them use Cloakroom.
-pub(super) fn overview(phps: &[Php], sites: &[Site], around: &Surroundings) -> Vec<Section> {
+/// Which PHPs there are, and which of them use Cloakroom. Where the operator names a store, it may be that of another host.
+pub(super) fn overview(phps: &[Php], sites: &[Site], store_named: bool, around: &Surroundings) -> Vec<Section> {
     let mut section = Section::new("PHP on this machine");
     let mut last = String::new();
     for site in sites.iter().filter(|s| s.scope == Scope::All) {
@@ -25,11 +25,14 @@ pub(super) fn overview(phps: &[Php], sites: &[Site], around: &Surroundings) -> V
         last = text;
     }
     if !sites.iter().any(|s| s.uses_cloakroom() || s.extension().is_some()) {
-        section.problem(
+        let level = if store_named { Level::Warning } else { Level::Problem };
+        section.push(
             "php",
+            level,
             "None of them uses Cloakroom. To a file in the folder conf.d of the PHP that serves your sites, add the lines \
              `extension=cloakroom` and `session.save_handler=cloakroom`, and restart it. If Cloakroom is set up elsewhere, \
-             say where with --php-ini.",
+             say where with --php-ini."
+                .to_owned(),
         );
     }
     for php in phps {
