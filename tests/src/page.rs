@@ -1,0 +1,108 @@
+//! A visitor of a rig, and what came back from its page `cart.php`.
+
+use std::time::{Duration, Instant};
+
+use cloakroom_testbed::{Browser, Reply};
+use serde::Deserialize;
+
+/// What `cart.php` says.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Page {
+    /// Which server answered.
+    pub server: String,
+    /// Which worker.
+    pub pid: i32,
+    /// What `session_write_close()` returned: true is the acknowledgement that tests hold Cloakroom to.
+    pub saved: bool,
+    /// The state by `cloakroom_status()`; empty without Cloakroom.
+    pub state: String,
+    /// The record's key, shortened.
+    pub key: String,
+    /// The cart, in the order of its items.
+    pub cart: Vec<String>,
+    /// Who is logged in.
+    pub user: Option<String>,
+    /// The reply's `Set-Cookie` lines.
+    #[serde(skip)]
+    pub cookies: Vec<String>,
+    /// How long it took.
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+/// A visitor.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// The browser.
+    pub browser: Browser,
+}
+
+impl Visitor {
+    pub(crate) fn new(browser: Browser) -> Self {
+        Self { browser }
+    }
+
+    /// Asks for a page, which must come.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Reply {
+        let reply = self.browser.get(path).unwrap();
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        reply
+    }
+
+    /// Asks for `cart.php` with this query, which must come.
+    #[track_caller]
+    pub fn cart(&self, query: &str) -> Page {
+        self.try_cart(query).unwrap_or_else(|trouble| panic!("cart.php?{query}: {trouble}"))
+    }
+
+    /// The same, where a failure is no surprise.
+    pub fn try_cart(&self, query: &str) -> Result<Page, String> {
+        let began = Instant::now();
+        let reply = self.browser.get(&format!("/cart.php?{query}")).map_err(|error| error.to_string())?;
+        let took = began.elapsed();
+        if reply.status != 200 {
+            return Err(format!("status {} after {took:?}", reply.status));
+        }
+        let page: Page =
+            serde_json::from_str(&reply.body).map_err(|error| format!("{error} in the page {}", reply.body))?;
+        Ok(Page { cookies: session_cookies(&reply), took, ..page })
+    }
+
+    /// Puts items into the cart, each with a click that must be acknowledged.
+    #[track_caller]
+    pub fn fill(&self, items: &[&str]) {
+        for item in items {
+            let page = self.cart(&format!("add={item}"));
+            assert!(page.saved, "{page:?}");
+        }
+    }
+
+    /// The ticket: the value of the session's cookie.
+    #[track_caller]
+    pub fn ticket(&self) -> String {
+        self.browser.cookie("PHPSESSID").expect("a session cookie")
+    }
+
+    /// The ticket, if there is one.
+    pub fn has_ticket(&self) -> bool {
+        self.browser.cookie("PHPSESSID").is_some()
+    }
+
+    /// Somebody else with the same cookies.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { browser: self.browser.copy() }
+    }
+
+    /// Puts this ticket into the browser.
+    pub fn hold(&self, ticket: &str) {
+        self.browser.set_cookie("PHPSESSID", Some(ticket));
+    }
+}
+
+/// The lines of a reply that set or withdraw the session's cookie.
+pub fn session_cookies(reply: &Reply) -> Vec<String> {
+    let lines = reply.set_cookies().into_iter().filter(|line| line.starts_with("PHPSESSID="));
+    lines.map(String::from).collect()
+}

@@ -1,0 +1,56 @@
+//! The main job: two servers, one visitor, 50 clicks through the balancer; the cart is complete, and one cookie is set once.
+//! (With the real WordPress and the demo's plugin: `crates/testbed/tests/up.rs`.)
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+
+use cloakroom_system_tests::{Options, Rig, on_each_store};
+use cloakroom_testbed::needs;
+
+/// Clicks 50 times; returns the cart as it was shown at each click, how many cookies were set, and the servers' names.
+fn click(rig: &Rig) -> (Vec<Vec<String>>, usize, String) {
+    let visitor = rig.visitor();
+    let pages: Vec<_> = (1..=50).map(|item| visitor.cart(&format!("add=item{item}"))).collect();
+    let cookies = pages.iter().map(|page| page.cookies.len()).sum();
+    let servers: BTreeSet<String> = pages.iter().map(|page| page.server.clone()).collect();
+    (pages.into_iter().map(|page| page.cart).collect(), cookies, servers.into_iter().collect())
+}
+
+on_each_store! {
+    fn fifty_clicks_on_two_servers_fill_one_cart_and_set_one_cookie(store: Store) {
+        let rig = Rig::new(store);
+        let (carts, cookies, servers) = click(&rig);
+        for (click, cart) in carts.iter().enumerate() {
+            let expected: Vec<String> = (1..=click + 1).map(|item| format!("item{item}")).collect();
+            assert_eq!(cart, &expected, "after click {}", click + 1);
+        }
+        assert_eq!((cookies, servers.as_str()), (1, "AB"));
+        rig.assert_quiet();
+    }
+
+    fn a_hundred_visitors_at_once_see_their_own_carts(store: Store) {
+        let rig = Rig::new(store);
+        std::thread::scope(|scope| {
+            for part in 0..10 {
+                let rig = &rig;
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        let visitor = rig.visitor();
+                        let items: Vec<String> = (0..3).map(|n| format!("v{part}-{number}-{n}")).collect();
+                        visitor.fill(&items.iter().map(String::as_str).collect::<Vec<_>>());
+                        assert_eq!(visitor.cart("").cart, items);
+                    }
+                });
+            }
+        });
+        rig.assert_quiet();
+    }
+}
+
+/// That the test above can fail: the same clicks with PHP's own files.
+#[test]
+fn without_cloakroom_the_same_clicks_leave_half_a_cart_on_each_server() {
+    needs!("php-fpm", "nginx");
+    let (carts, _, servers) = click(&Rig::with_files(2, Options::default()));
+    assert_eq!((carts[49].len(), servers.as_str()), (25, "AB"));
+}

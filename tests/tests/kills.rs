@@ -1,0 +1,70 @@
+//! Kill -9 of php-fpm workers and of the store's server under load: what was acknowledged is there, every session can be
+//! read, nobody is stuck.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use cloakroom_system_tests::{Crowd, Options, Record, Rig, on_each_server, on_each_store};
+use cloakroom_testbed::wait_until;
+
+const KILLS: usize = 20;
+/// `cloakroom.timeout` of these tests, in seconds.
+const TIMEOUT: &str = "1";
+/// No request takes longer: the time-out, and slack for a machine that has other things to do.
+const AT_MOST: Duration = Duration::from_secs(5);
+
+fn options() -> Options {
+    Options { own: true, ..Options::default() }.set("cloakroom.timeout", TIMEOUT)
+}
+
+/// Every worker of every server answers, and in time.
+#[track_caller]
+fn assert_nobody_is_stuck(rig: &Rig, record: &Record) {
+    assert!(record.longest < AT_MOST, "a request took {:?}", record.longest);
+    let visitor = rig.visitor();
+    for _ in 0..16 {
+        assert!(visitor.cart("add=after").took < AT_MOST);
+    }
+    assert_eq!(visitor.cart("").cart.len(), 16);
+}
+
+on_each_store! {
+    fn twenty_killed_workers_take_nothing_acknowledged_with_them(store: Store) {
+        let rig = Rig::with(store, options());
+        let record = Crowd::new(&rig, 3).click_while(|crowd| {
+            for round in 0..KILLS {
+                crowd.await_progress(10);
+                let server = &rig.site.servers()[round % 2];
+                let worker = server.kill9_worker().expect("a worker");
+                wait_until("the master has replaced it", Duration::from_secs(20), || {
+                    let workers = server.workers();
+                    workers.len() == 4 && !workers.contains(&worker)
+                })
+                .unwrap();
+            }
+            crowd.await_progress(20);
+        });
+        assert!(record.acknowledged() > 200, "{record:?}");
+        assert_eq!(record.detached, 0, "the store never failed: {}", rig.site.php_logs());
+        assert_nobody_is_stuck(&rig, &record);
+    }
+}
+
+on_each_server! {
+    /// The server of the store and workers of PHP, in turn with progress in between. Redis has `appendfsync always`.
+    fn twenty_kills_of_the_stores_server_lose_nothing_acknowledged(store: Store) {
+        let rig = Rig::with(store, options());
+        let server = rig.backend.service();
+        let record = Crowd::new(&rig, 3).click_while(|crowd| {
+            for round in 0..KILLS {
+                crowd.await_progress(5);
+                server.kill9();
+                rig.kill_a_worker(round);
+                server.start().unwrap();
+            }
+            crowd.await_progress(20);
+        });
+        assert!(record.detached > 0, "no request met an outage: this test has shown nothing");
+        assert_nobody_is_stuck(&rig, &record);
+    }
+}

@@ -1,0 +1,150 @@
+//! The store is stopped or frozen: pages come in time without their session, cookies stay, the log says it once for each
+//! worker; and back again, nothing that a page without its session believed has been stored.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cloakroom_system_tests::{Options, Page, Rig, Visitor, on_each_server};
+use cloakroom_testbed::{Service, wait_until};
+
+/// `cloakroom.timeout` of these tests.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// What else a page may take on a machine that has other things to do.
+const SLACK: Duration = Duration::from_millis(1500);
+
+const WORKERS: usize = 2;
+
+fn rig(store: cloakroom_system_tests::Store, on_failure: &str) -> Rig {
+    let options = Options { workers: WORKERS, own: true, ..Options::default() }
+        .set("cloakroom.timeout", "0.5")
+        .set("cloakroom.on_failure", on_failure);
+    Rig::with(store, options)
+}
+
+/// Lets every worker of the rig answer, so that each has its connection.
+fn warm(rig: &Rig) {
+    let pids = |pages: Vec<Page>| pages.into_iter().map(|page| page.pid).collect::<BTreeSet<i32>>();
+    let mut seen = BTreeSet::new();
+    wait_until("every worker has answered", Duration::from_secs(20), || {
+        // Side by side, or one worker of each server would do all of it.
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| rig.visitor().cart("add=warm"))).collect();
+            seen.extend(pids(asked.into_iter().map(|page| page.join().unwrap()).collect()));
+        });
+        seen.len() == 2 * WORKERS
+    })
+    .unwrap();
+}
+
+/// Pages of every kind while the store does not answer.
+fn visit_during_outage(visitor: &Visitor, stranger: &Visitor) -> BTreeSet<i32> {
+    let mut workers = BTreeSet::new();
+    let mut meet = |page: Page| {
+        assert_eq!(page.state, "detached", "{page:?}");
+        assert!(!page.saved, "{page:?}");
+        assert_eq!(page.cookies, Vec::<String>::new(), "a cookie left: {page:?}");
+        assert!(page.took < TIMEOUT + SLACK, "{page:?}");
+        workers.insert(page.pid);
+        page
+    };
+    for round in 0..10 {
+        for query in ["add=lost", "", "rotate=true&login=eve", "rotate=false&add=lost", "logout=1"] {
+            let page = meet(visitor.cart(query));
+            let added = usize::from(query.contains("add"));
+            assert_eq!(page.cart.len(), added, "round {round}: a page without its session shows one: {page:?}");
+        }
+    }
+    // Each worker knows of the outage by now: a visitor without a ticket gets none that would lead nowhere.
+    if workers.len() == 2 * WORKERS {
+        meet(stranger.cart("add=lost"));
+        assert!(!stranger.has_ticket());
+    }
+    // At once: of 40 pages, a worker's probes (one a second) may wait for the time-out, and no other one.
+    let mut pages: Vec<Page> = (0..40).map(|_| meet(visitor.cart("add=lost"))).collect();
+    pages.sort_by_key(|page| page.took);
+    let median = pages[20].took;
+    assert!(median < TIMEOUT / 4, "half of the pages took longer than {median:?}");
+    workers
+}
+
+/// An outage, from before to after.
+fn outage(store: cloakroom_system_tests::Store, begin: impl Fn(&Service), end: impl Fn(&Service)) {
+    let rig = rig(store, "empty");
+    let (visitor, stranger) = (rig.visitor(), rig.visitor());
+    visitor.fill(&["hat", "scarf"]);
+    warm(&rig);
+    let ticket = visitor.ticket();
+    rig.assert_quiet();
+
+    begin(rig.backend.service());
+    let workers = visit_during_outage(&visitor, &stranger);
+    let said = rig.log_lines("Pages are served without their session");
+    assert_eq!(said.len(), workers.len(), "one line for each of {workers:?}: {}", rig.site.php_logs());
+    // A log-out that could not be stored is a matter of its own, said once a worker, too.
+    let other: Vec<String> = rig.log_lines("Cloakroom").into_iter().filter(|line| !said.contains(line)).collect();
+    assert!(other.len() <= workers.len() && other.iter().all(|line| line.contains("log-out")), "{other:?}");
+    assert!(!rig.logs().contains("t3stbed-password") && !rig.logs().contains(&ticket));
+
+    end(rig.backend.service());
+    let mut back = BTreeSet::new();
+    wait_until("every worker finds its store again", Duration::from_secs(20), || {
+        let page = visitor.cart("");
+        if page.state == "live" {
+            assert_eq!((page.cart, page.user), (vec!["hat".into(), "scarf".into()], None), "a lost write came back");
+            back.insert(page.pid);
+        }
+        back.is_superset(&workers)
+    })
+    .unwrap();
+    assert_eq!(visitor.ticket(), ticket);
+    visitor.fill(&["coat"]);
+    assert_eq!(visitor.cart("").cart, ["hat", "scarf", "coat"]);
+    assert_eq!(rig.log_lines("answers again").len(), workers.len(), "{}", rig.site.php_logs());
+}
+
+on_each_server! {
+    fn a_frozen_store_costs_pages_their_session_and_nothing_else(store: Store) {
+        outage(store, Service::freeze, Service::thaw);
+    }
+
+    fn a_stopped_store_costs_pages_their_session_and_nothing_else(store: Store) {
+        outage(store, Service::stop, |server| server.start().unwrap());
+    }
+
+    fn where_the_site_asks_for_it_an_outage_is_an_error_page_that_tells_no_secrets(store: Store) {
+        let rig = rig(store, "error");
+        let visitor = rig.visitor();
+        visitor.fill(&["hat"]);
+        let ticket = visitor.ticket();
+        rig.backend.service().freeze();
+        for _ in 0..8 {
+            let reply = visitor.browser.get("/cart.php?add=lost").unwrap();
+            assert_eq!(reply.status, 503, "{}", reply.body);
+            assert_eq!(reply.set_cookies(), Vec::<&str>::new());
+            let page = reply.body.to_lowercase();
+            let inside = ["redis", "mysql", "maria", "127.0.0.1", "t3stbed", ".php", "sql", "warning", "timed out", "stack"];
+            let told: Vec<&str> = inside.into_iter().filter(|word| page.contains(word)).collect();
+            assert!(told.is_empty() && !page.contains(&ticket), "{told:?} in {}", reply.body);
+            assert!(page.contains("try again"), "{}", reply.body);
+        }
+        rig.backend.service().thaw();
+        wait_until("pages come again", Duration::from_secs(20), || {
+            visitor.try_cart("").is_ok_and(|page| page.cart == ["hat"])
+        })
+        .unwrap();
+    }
+
+    /// The first request of each worker meets the outage, without a connection to lose.
+    fn workers_that_start_during_an_outage_serve_pages_too(store: Store) {
+        let rig = rig(store, "empty");
+        let visitor = rig.visitor();
+        visitor.hold("0123456789012345678901234567890123456789abc");
+        rig.backend.service().kill9();
+        for _ in 0..8 {
+            let page = visitor.cart("add=lost");
+            assert_eq!((page.state.as_str(), page.cookies.len()), ("detached", 0), "{page:?}");
+            assert!(page.took < TIMEOUT + SLACK, "{page:?}");
+        }
+    }
+}
