@@ -21,6 +21,9 @@ pub(crate) use status::Item;
 /// How long an empty session is kept whose ticket has left.
 const PLACE_HELD: Duration = Duration::from_secs(600);
 
+const FOREIGN_ID: &str = "A session handler that wraps Cloakroom uses ids of its own, which Cloakroom has not issued and \
+    does not adopt: the session was not saved. Pass PHP's id on, or set cloakroom.strict=php.";
+
 /// Which function of PHP the handler is called for (`enum cr_caller`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {

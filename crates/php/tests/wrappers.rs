@@ -68,6 +68,28 @@ fn a_wrapping_handler_does_not_adopt_planted_ids() {
 }
 
 #[test]
+fn a_wrapping_handler_with_ids_of_its_own_works_where_strictness_is_left_to_php() {
+    let handler = "class Mapped extends SessionHandler {
+            function read($id): string|false { return parent::read(sha1($id)); }
+            function write($id, $data): bool { return parent::write(sha1($id), $data); }
+            function destroy($id): bool { return parent::destroy(sha1($id)); }
+        }
+        session_set_save_handler(new Mapped, true);";
+    let add = format!("{handler} session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1; echo $_SESSION['n'];");
+    let site = Site::new();
+    let mut visitor = Visitor::default();
+    let reply = site.get(&mut visitor, &add);
+    assert!(reply.log.contains("ids of its own"), "it says why: {}", reply.log);
+    site.get(&mut visitor, &add).shows("1");
+    let site = site.set("cloakroom.strict", "php");
+    let mut visitor = Visitor::default();
+    site.get(&mut visitor, &add).clean().shows("1");
+    site.get(&mut visitor, &add).clean().shows("2");
+    site.get(&mut visitor, &format!("{add} session_regenerate_id(true); $_SESSION['u'] = 1;")).clean().shows("3");
+    site.get(&mut visitor, &add).clean().shows("4");
+}
+
+#[test]
 fn a_handler_that_has_nothing_to_do_with_ours_is_left_alone() {
     let site = Site::new();
     let handler = "class Own implements SessionHandlerInterface {

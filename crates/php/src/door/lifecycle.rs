@@ -37,7 +37,8 @@ impl Door {
             return Verdict::YES;
         };
         let Some(mut session) = self.session_for(write.id) else {
-            self.request.outcome = Outcome::Not("there is no such session".into());
+            self.log.say(super::FOREIGN_ID);
+            self.request.outcome = Outcome::Not("the id is none of ours".into());
             return Verdict::YES;
         };
         self.counters.commits += 1;
