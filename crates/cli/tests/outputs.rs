@@ -198,3 +198,42 @@ fn pages_follow_each_other() {
     assert_eq!((first.matches("live").count(), second.matches("live").count()), (2, 3), "{first}{second}");
     assert_eq!(m.run(&["list", "--after", "what"]).code, 2);
 }
+
+#[test]
+fn a_pasted_session_id_is_not_repeated() {
+    let m = shop();
+    // What PHP makes with four bits a character could be a key's beginning.
+    for pasted in ["0123456789abcdef0123456789abcdef", "tLd0W2mzQyv8aXw5-,3k"] {
+        for line in [&["show", pasted][..], &["end", pasted, "--yes"]] {
+            let ran = m.run(line);
+            assert!(ran.code > 0);
+            assert!(!ran.error.contains(&pasted[..12]), "{}", ran.error);
+        }
+    }
+}
+
+#[test]
+fn a_beginning_that_fits_several_names_them() {
+    let m = Machine::new().with_fpm(ON);
+    let engine = m.engine(&m.default_store());
+    // Seven digits: a store is asked by whole bytes, and the odd digit is left to the command.
+    let mut seen = std::collections::HashMap::new();
+    let (a, b) = (0..)
+        .find_map(|n| {
+            let name = format!("visitor-{n}");
+            let key = engine.key_of(&id(&name)).to_hex();
+            seen.insert(key[..7].to_owned(), name.clone()).map(|other| (other, name))
+        })
+        .expect("two that begin alike");
+    common::wait(async {
+        for name in [&a, &b] {
+            common::keep(&engine, name, b"a|i:1;", None).await;
+        }
+    });
+    let [a, b] = [a, b].map(|name| engine.key_of(&id(&name)).to_hex());
+    let ran = m.run(&["show", &a[..7]]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.error.contains(&a) && ran.error.contains(&b), "{}", ran.error);
+    let differ = a.bytes().zip(b.bytes()).position(|(x, y)| x != y).expect("they differ");
+    assert_eq!(m.run(&["show", &a[..=differ]]).code, 0);
+}

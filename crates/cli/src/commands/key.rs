@@ -52,9 +52,12 @@ pub(super) fn find(desk: &Desk, text: &str) -> Result<Key, Failure> {
     }
     match found.as_slice() {
         [one] => Ok(one.key),
-        [] => Err(Failure::not(format!("There is no session whose key begins with {text}; it may have expired."))),
+        [] => Err(Failure::not(format!(
+            "There is no session whose key begins with {}; it may have expired.",
+            said(&text)
+        ))),
         several => {
-            let mut text = format!("More than one session's key begins with {text}; give more digits:");
+            let mut text = format!("More than one session's key begins with {}; give more digits:", said(&text));
             for summary in several.iter().take(NAMED) {
                 text.push_str(&format!("\n  {}  {}", summary.key.to_hex(), session::state(summary.state)));
             }
@@ -64,6 +67,11 @@ pub(super) fn find(desk: &Desk, text: &str) -> Result<Key, Failure> {
             Err(Failure::could_not(text))
         }
     }
+}
+
+/// What was typed, cut to what a short key has: ids that PHP makes can be all hexadecimal digits too.
+fn said(digits: &str) -> String {
+    crate::out::cut(digits, Key::from_bytes([0; 32]).short().len())
 }
 
 /// The bytes that two digits each make; a last single one is left out.
