@@ -128,3 +128,28 @@ fn a_page_that_calls_its_own_site_with_the_visitors_cookie_does_not_wait_for_its
     assert_eq!(visitor.get("/outer.php").expect("page").body, "inner");
     assert_eq!(visitor.get("/show.php").expect("page").body, r#"{"inner":1,"outer":1}"#);
 }
+
+#[test]
+fn a_pool_may_have_its_own_store_and_a_site_its_own_policy() {
+    let folder = Folder::new("fpm-pool").expect("folder");
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("rights");
+    let file = folder.join("pool.sqlite");
+    let settings = PhpSettings::new()
+        .extension(extension())
+        .set("session.save_handler", "cloakroom")
+        .set("cloakroom.store", "redis://127.0.0.1:1/0");
+    let pool = vec![
+        ("php_admin_value[cloakroom.store]".to_owned(), format!("sqlite:{}", file.display())),
+        ("php_value[cloakroom.httponly]".to_owned(), "php".to_owned()),
+    ];
+    let fpm = FpmOptions { settings, pool, ..FpmOptions::default() };
+    let site = Site::start_with(&SiteOptions { servers: 1, fpm, ..SiteOptions::default() }).expect("site");
+    site.write("add.php", "<?php session_start(); $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1; echo $_SESSION['n'];")
+        .expect("page");
+    let visitor = site.browser();
+    let reply = visitor.get("/add.php").expect("page");
+    assert!(!reply.set_cookies()[0].contains("HttpOnly"), "{:?}", reply.set_cookies());
+    assert_eq!(visitor.get("/add.php").expect("page").body, "2");
+    assert!(file.is_file());
+    assert_eq!(site.php_logs(), "");
+}
