@@ -42,7 +42,10 @@ impl Worker {
     pub(crate) fn connect(endpoint: &Endpoint, script: &str) -> Result<Self> {
         let stream = endpoint.connect().map_err(|error| broken(&error))?;
         stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).map_err(|error| broken(&error))?;
-        Ok(Self { stream, script: script.into(), request: Vec::new(), buffer: Vec::new() })
+        let mut worker = Self { stream, script: script.into(), request: Vec::new(), buffer: Vec::new() };
+        // A worker hangs up when nothing comes within five seconds of its accept; later it waits for ever.
+        worker.get("mode=none&size=0", None)?;
+        Ok(worker)
     }
 
     /// Asks for the page with this query and, if there is one, this session.

@@ -96,9 +96,10 @@ impl Subject {
         (Used::at_rest(&self.php), Used::at_rest(&self.server))
     }
 
-    /// What PHP logged, for errors.
+    /// What PHP and its master logged, for errors.
     pub(crate) fn log(&self) -> String {
-        self.fpm.php_log()
+        let tail = |text: String| text.lines().rev().take(10).map(String::from).collect::<Vec<_>>().join("\n");
+        format!("{}\n{}", tail(self.fpm.php_log()), tail(self.fpm.log()))
     }
 }
 
