@@ -102,3 +102,23 @@ fn a_handler_that_has_nothing_to_do_with_ours_is_left_alone() {
     );
     site.get(&mut Visitor::default(), &script).clean().shows("minenone");
 }
+
+#[test]
+fn a_crash_after_a_rotation_leaves_what_the_wrapping_handler_can_read() {
+    for (delete, expected) in [("false", r#"{"cart":"tea","u":1}"#), ("true", r#"{"cart":"tea"}"#)] {
+        let site = Site::new();
+        let mut visitor = Visitor::default();
+        site.get(&mut visitor, &format!("{WRAPPER} session_start(); $_SESSION['cart'] = 'tea';")).clean();
+        let script = format!(
+            "{WRAPPER} session_start(); $_SESSION['u'] = 1; session_regenerate_id({delete}); echo 'x';
+            while (ob_get_level()) ob_end_flush(); flush(); posix_kill(getmypid(), 9);"
+        );
+        let before = visitor.ticket.clone();
+        site.get(&mut visitor, &script);
+        assert_ne!(visitor.ticket, before, "the new ticket has left");
+        // What was to be deleted, the wrapper was not asked to encode: what it had stored last is carried over.
+        site.get(&mut visitor, &format!("{WRAPPER} session_start(); echo json_encode($_SESSION);"))
+            .clean()
+            .shows(expected);
+    }
+}
