@@ -122,7 +122,10 @@ fn doctor_says_what_to_mend() {
         "{ON}cloakroom.strict=php\ncloakroom.httponly=php\nsession.cookie_samesite=Lax\nsession.auto_start=1\n\
          session.use_trans_sid=1\ncloakroom.id_bits=64\ncloakroom.keys=short\nsession.serialize_handler=igbinary\n"
     ));
-    m.write("/etc/php/8.2/fpm/conf.d/30-more.ini", "; a URL wants quotes\ncloakroom.store = redis://h/0?prefix=a\n");
+    m.write(
+        "/etc/php/8.2/fpm/conf.d/30-more.ini",
+        "; a URL wants quotes\ncloakroom.store = redis://127.0.0.1:1/0?prefix=a\n",
+    );
     m.write(
         "/etc/php/8.2/fpm/pool.d/shop.conf",
         "[shop]\nuser = www-data\nphp_admin_value[session.save_handler] = files\n[blog]\nuser = www-data\n\

@@ -53,3 +53,64 @@ fn a_session_that_php_keeps_in_its_default_store_is_found_shown_and_ended() {
     ));
     assert_eq!(again, "0new", "ended stays ended, and the old id is not adopted");
 }
+
+#[test]
+fn ini_files_are_read_as_php_reads_them() {
+    needs!("php");
+    let folder = Folder::new("ini").expect("a folder");
+    let values = [
+        "plain",
+        "a \"b\"c ; d",
+        r#""x\ny\"z\\q""#,
+        r"'b c\'d",
+        "\"a\nb\"",
+        "a#b",
+        "a b  ",
+        "On",
+        "\"On\"",
+        "none",
+        "null",
+        "yes please",
+        "x?y=z",
+        "x!y",
+        "(x)",
+        "{x}",
+        "x}y",
+        "x$y",
+        "${NOT_SET_ANYWHERE}z",
+        "\"a$b\"",
+        "\"a\\$b\"",
+        "a;b",
+        "\"a\" b \"c\"",
+        "'a' b",
+        "a,b",
+        "a[b",
+        "a]b",
+        "a @b",
+        "a'b",
+        "a\"b",
+        "\"a",
+        "",
+        "mysql://u:p@h/db?table=x",
+        "\"mysql://u:p@h/db?table=x&a=b\"",
+        "5;0600;/srv",
+        "\"5;0600;/srv\"",
+    ];
+    for value in values {
+        let text = format!("[PHP]\nprecision=3\ndocref_root = {value}\nprecision=7\n");
+        let file = folder.write("php.ini", &text).expect("written");
+        let mut php = std::process::Command::new(cloakroom_testbed::find_program("php").expect("php"));
+        php.arg("-c").arg(&file).env("PHP_INI_SCAN_DIR", "").args([
+            "-d",
+            "display_startup_errors=0",
+            "-r",
+            "echo json_encode([(string) ini_get('docref_root'), ini_get('precision')]);",
+        ]);
+        let said = String::from_utf8(php.output().expect("php runs").stdout).expect("text");
+        let said = &said[said.rfind("[\"").unwrap_or(0)..];
+        let of_php: [String; 2] = serde_json::from_str(said).unwrap_or_else(|e| panic!("{value}: {e}: {said}"));
+        let ini = cloakroom_cli::php::ini::parse(text.as_bytes(), &std::collections::HashMap::new());
+        let last = |name: &str| ini.entries.iter().rfind(|e| e.name == name).map_or("", |e| e.value.as_str());
+        assert_eq!([last("docref_root"), last("precision")], [of_php[0].as_str(), of_php[1].as_str()], "{value}");
+    }
+}

@@ -62,6 +62,8 @@ pub struct Reading {
     pub unreadable: Vec<(PathBuf, String)>,
     /// Files with a syntax error, and the line.
     pub broken: Vec<(PathBuf, usize)>,
+    /// Files with a setting of ours that PHP computes a number from, and the line.
+    pub computed: Vec<(PathBuf, usize)>,
 }
 
 impl Reading {
@@ -77,6 +79,11 @@ impl Reading {
                 if let Some(line) = ini.broken_at {
                     self.broken.push((path.to_owned(), line));
                 }
+                let ours = |e: &&ini::Entry| {
+                    let name = e.offset.as_deref().unwrap_or(&e.name);
+                    e.computed && (name.starts_with("session.") || name.starts_with("cloakroom."))
+                };
+                self.computed.extend(ini.entries.iter().filter(ours).map(|e| (path.to_owned(), e.line)));
                 self.files.push(path.to_owned());
                 Some(ini)
             }
@@ -202,6 +209,7 @@ fn one(around: &Surroundings, named: &[PathBuf]) -> Php {
             php.reading.files.extend(found.reading.files);
             php.reading.unreadable.extend(found.reading.unreadable);
             php.reading.broken.extend(found.reading.broken);
+            php.reading.computed.extend(found.reading.computed);
             if found.version.is_some() {
                 (php.version, php.sapi) = (found.version, found.sapi);
             }

@@ -1,8 +1,8 @@
 //! One ini file, read as PHP reads it: quotes, comments, sections, and where PHP stops at an error.
 //!
 //! Checked against PHP 8.2: a backslash in double quotes escapes a quote and a backslash and stands for itself otherwise;
-//! single quotes take everything as it is; quoted and bare parts are joined; a bare `=` in a value is a syntax error, at
-//! which PHP drops the rest of the file; names are case-sensitive; `[PATH=…]` and `[HOST=…]` reach up to the next such
+//! single quotes take everything as it is; quoted and bare parts are joined; a bare `=` or `!` in a value is a syntax error:
+//! what stood before it counts, the rest of the file does not; bare `|`, `&`, `^`, `~` are operators, parentheses vanish; names are case-sensitive; `[PATH=…]` and `[HOST=…]` reach up to the next such
 //! section, other sections mean nothing. Any bytes are taken; none can make this panic.
 
 use std::collections::HashMap;
@@ -31,6 +31,8 @@ pub struct Entry {
     pub offset: Option<String>,
     /// The value as PHP sees it.
     pub value: String,
+    /// Whether PHP computes a number from it, because of an operator (`|`, `&`, `^`, `~`, `!`) that is not quoted.
+    pub computed: bool,
     /// The line, from 1.
     pub line: usize,
 }
@@ -70,7 +72,12 @@ pub fn parse(bytes: &[u8], variables: &HashMap<String, String>) -> Ini {
             Some(_) => match reader.entry() {
                 Ok(Some((name, offset, value))) => {
                     let (scope, section) = (scope.clone(), section.clone());
-                    ini.entries.push(Entry { scope, section, name, offset, value, line });
+                    let Value { text, computed, broken } = value;
+                    ini.entries.push(Entry { scope, section, name, offset, value: text, computed, line });
+                    if broken {
+                        ini.broken_at = Some(line);
+                        break;
+                    }
                 }
                 Ok(None) => {}
                 Err(()) => {
@@ -100,7 +107,15 @@ struct Reader<'a> {
 }
 
 /// Name, offset and value of an entry.
-type Parts = (String, Option<String>, String);
+type Parts = (String, Option<String>, Value);
+
+/// A value as far as PHP reads it.
+struct Value {
+    text: String,
+    computed: bool,
+    /// What follows in the line is a syntax error: the value counts, the rest of the file does not.
+    broken: bool,
+}
 
 impl<'a> Reader<'a> {
     fn take(&mut self, bytes: usize) -> &'a str {
@@ -155,14 +170,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A value: quoted and bare parts up to the end of the line, joined.
-    fn value(&mut self) -> Result<String, ()> {
+    fn value(&mut self) -> Result<Value, ()> {
         let mut out = String::new();
-        let mut quoted = false;
+        let (mut quoted, mut computed, mut broken) = (false, false, false);
         self.skip_blanks();
         while let Some(next) = self.rest.chars().next() {
             match next {
                 '\n' | '\r' | ';' => break,
-                '=' => return Err(()),
+                '=' => {
+                    broken = true;
+                    break;
+                }
                 '"' => {
                     quoted = true;
                     self.take(1);
@@ -171,28 +189,44 @@ impl<'a> Reader<'a> {
                 }
                 '\'' => {
                     quoted = true;
-                    let end = self.rest[1..].find('\'').ok_or(())?;
+                    let Some(end) = self.rest[1..].find('\'') else {
+                        broken = true;
+                        break;
+                    };
                     out.push_str(&self.take(end + 2)[1..=end]);
-                    self.skip_blanks();
                 }
                 '$' if self.rest.starts_with("${") => self.variable(&mut out),
                 _ => {
                     let end = self.rest[next.len_utf8()..].find(['\n', '\r', ';', '=', '"', '\'', '$']);
                     let end = end.map_or(self.rest.len(), |at| at + next.len_utf8());
-                    out.push_str(self.take(end).trim_end_matches([' ', '\t']));
+                    let bare = self.take(end).trim_end_matches([' ', '\t']);
+                    computed |= bare.contains(['|', '&', '^', '~']) || out.is_empty() && bare.starts_with('!');
+                    match bare.split_once('!').filter(|_| !computed) {
+                        Some((before, _)) => {
+                            out.push_str(before);
+                            broken = true;
+                            break;
+                        }
+                        None => out.extend(bare.chars().filter(|c| !matches!(c, '(' | ')'))),
+                    }
                 }
             }
         }
         self.skip_line();
-        if quoted {
-            return Ok(out);
+        if !quoted {
+            // Words that PHP knows, where they are not quoted; nothing may follow one.
+            let (first, more) = out.split_once([' ', '\t']).unwrap_or((&out, ""));
+            let known = match first.to_ascii_lowercase().as_str() {
+                "on" | "yes" | "true" => Some("1"),
+                "off" | "no" | "false" | "none" | "null" => Some(""),
+                _ => None,
+            };
+            if let Some(value) = known {
+                broken |= !more.is_empty();
+                out = value.to_owned();
+            }
         }
-        // Words that PHP knows, where they are not quoted.
-        Ok(match out.to_ascii_lowercase().as_str() {
-            "on" | "yes" | "true" => "1".into(),
-            "off" | "no" | "false" | "none" | "null" => String::new(),
-            _ => out,
-        })
+        Ok(Value { text: out, computed, broken })
     }
 
     fn double_quoted(&mut self, out: &mut String) -> Result<(), ()> {
@@ -269,7 +303,8 @@ mod tests {
     #[test]
     fn php_stops_at_a_syntax_error_and_so_do_we() {
         let ini = read("a=1\nb = mysql://h/d?table=x\nc=3\n");
-        assert_eq!((ini.entries.len(), ini.broken_at), (1, Some(2)));
+        assert_eq!((ini.entries.len(), ini.broken_at), (2, Some(2)));
+        assert_eq!(ini.entries[1].value, "mysql://h/d?table", "what stood before the error counts");
         assert_eq!(read("a=\"unterminated\nb=2\n").broken_at, Some(1));
         assert_eq!(read("a=1\n = x\n").broken_at, Some(2));
         assert_eq!(read("[open\na=1").broken_at, Some(1));

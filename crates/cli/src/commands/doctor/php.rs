@@ -40,8 +40,17 @@ pub(super) fn overview(phps: &[Php], sites: &[Site], store_named: bool, around: 
             section.problem(
                 "syntax",
                 format!(
-                    "{} has a syntax error in line {line}: PHP ignores the rest of the file. A value with = ; | & ( ) ! in it, \
-                     such as a store's URL, must stand in double quotes.",
+                    "{} has a syntax error in line {line}: PHP ignores the rest of the line and of the file. A value \
+                     with = ; | & ( ) ! in it, such as a store's URL, must stand in double quotes.",
+                    around.shown(path)
+                ),
+            );
+        }
+        for (path, line) in &php.reading.computed {
+            section.problem(
+                "syntax",
+                format!(
+                    "{}, line {line}: PHP computes a number from | & ^ ~ ! outside quotes. Put the value in double quotes.",
                     around.shown(path)
                 ),
             );

@@ -31,7 +31,8 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
             return section;
         }
     };
-    if answers(&desk, around, &mut section) {
+    let reached = answers(&desk, around, &mut section);
+    if reached {
         counts(&desk, &mut section);
         lately(&desk, &mut section);
     }
@@ -44,7 +45,8 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
             format!("{} is for one host: with several servers, each would keep its own sessions.", about.engine),
         );
     }
-    if about.may_evict {
+    // Whether it evicts is a setting of the server, so it is known only once the server has said so.
+    if about.may_evict && reached {
         section.warning(
             "eviction",
             format!(
