@@ -114,8 +114,7 @@ impl Crowd {
         let record = self.record.into_inner().unwrap();
         assert!(record.wrong.is_empty(), "{} wrong pages, such as {}", record.wrong.len(), record.wrong[0]);
         for (visitor, acknowledged) in self.visitors.iter().zip(&record.acknowledged) {
-            let page = visitor.cart("");
-            assert_eq!(page.state, "live", "{page:?}");
+            let page = visitor.live_cart();
             let mut count = BTreeMap::<&str, usize>::new();
             page.cart.iter().for_each(|item| *count.entry(item).or_default() += 1);
             let missing: Vec<&String> =

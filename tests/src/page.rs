@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom_testbed::{Browser, Reply};
+use cloakroom_testbed::{Browser, Reply, wait_until};
 use serde::Deserialize;
 
 /// What `cart.php` says.
@@ -56,7 +56,19 @@ impl Visitor {
         self.try_cart(query).unwrap_or_else(|trouble| panic!("cart.php?{query}: {trouble}"))
     }
 
-    /// The same, where a failure is no surprise.
+    /// The cart as it is stored. After an outage a worker may go on without its session until its next probe, for a second.
+    #[track_caller]
+    pub fn live_cart(&self) -> Page {
+        let mut live = None;
+        let page = || {
+            live = Some(self.cart("")).filter(|page| page.state != "detached");
+            live.is_some()
+        };
+        wait_until("a worker has found its store again", Duration::from_secs(20), page).unwrap();
+        live.unwrap()
+    }
+
+    /// The same as [`cart`](Self::cart), where a failure is no surprise.
     pub fn try_cart(&self, query: &str) -> Result<Page, String> {
         let began = Instant::now();
         let reply = self.browser.get(&format!("/cart.php?{query}")).map_err(|error| error.to_string())?;

@@ -37,31 +37,39 @@ fn warm(rig: &Rig) {
     .unwrap();
 }
 
-/// Pages of every kind while the store does not answer.
+/// A page that came without its session, as it should.
+#[track_caller]
+fn without_session(page: Page) -> Page {
+    assert_eq!((page.state.as_str(), page.saved), ("detached", false), "{page:?}");
+    assert_eq!(page.cookies, Vec::<String>::new(), "a cookie left: {page:?}");
+    assert!(page.took < TIMEOUT + SLACK, "{page:?}");
+    page
+}
+
+/// Pages of every kind while the store does not answer; returns the workers that answered.
 fn visit_during_outage(visitor: &Visitor, stranger: &Visitor) -> BTreeSet<i32> {
     let mut workers = BTreeSet::new();
-    let mut meet = |page: Page| {
-        assert_eq!(page.state, "detached", "{page:?}");
-        assert!(!page.saved, "{page:?}");
-        assert_eq!(page.cookies, Vec::<String>::new(), "a cookie left: {page:?}");
-        assert!(page.took < TIMEOUT + SLACK, "{page:?}");
-        workers.insert(page.pid);
-        page
-    };
-    for round in 0..10 {
-        for query in ["add=lost", "", "rotate=true&login=eve", "rotate=false&add=lost", "logout=1"] {
-            let page = meet(visitor.cart(query));
-            let added = usize::from(query.contains("add"));
-            assert_eq!(page.cart.len(), added, "round {round}: a page without its session shows one: {page:?}");
-        }
-    }
-    // Each worker knows of the outage by now: a visitor without a ticket gets none that would lead nowhere.
-    if workers.len() == 2 * WORKERS {
-        meet(stranger.cart("add=lost"));
-        assert!(!stranger.has_ticket());
-    }
+    wait_until("every worker has met the outage", Duration::from_secs(30), || {
+        std::thread::scope(|scope| {
+            let queries = ["add=lost", "", "rotate=true&login=eve", "rotate=false&add=lost", "logout=1", "add=lost&login=eve"];
+            let asked = queries.map(|query| {
+                let ask = scope.spawn(move || without_session(visitor.cart(query)));
+                (query, ask)
+            });
+            for (query, page) in asked {
+                let page = page.join().unwrap();
+                assert_eq!(page.cart.len(), usize::from(query.contains("add")), "a session was there: {page:?}");
+                workers.insert(page.pid);
+            }
+        });
+        workers.len() == 2 * WORKERS
+    })
+    .unwrap();
+    // A visitor without a ticket gets none that would lead nowhere.
+    without_session(stranger.cart("add=lost"));
+    assert!(!stranger.has_ticket());
     // At once: of 40 pages, a worker's probes (one a second) may wait for the time-out, and no other one.
-    let mut pages: Vec<Page> = (0..40).map(|_| meet(visitor.cart("add=lost"))).collect();
+    let mut pages: Vec<Page> = (0..40).map(|_| without_session(visitor.cart("add=lost"))).collect();
     pages.sort_by_key(|page| page.took);
     let median = pages[20].took;
     assert!(median < TIMEOUT / 4, "half of the pages took longer than {median:?}");
