@@ -22,6 +22,9 @@ struct Outage {
     error: StoreError,
     told: bool,
     over: bool,
+    /// The store answers and refuses to write (full disk, read-only, missing rights): reading goes on, and a reading that
+    /// went well says nothing.
+    writes_only: bool,
     detached: u64,
 }
 
@@ -45,7 +48,7 @@ impl Breaker {
     pub(crate) fn admit(&self) -> Result<(), StoreError> {
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         match outage.as_mut() {
-            Some(o) if !o.over => {
+            Some(o) if !o.over && !o.writes_only => {
                 if o.probed.elapsed() < PROBE_EVERY {
                     o.detached += 1;
                     return Err(o.error.clone());
@@ -57,8 +60,17 @@ impl Breaker {
         }
     }
 
-    /// Notes how a verb went.
+    /// Notes how a reading verb went.
     pub(crate) fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.noted(result, false)
+    }
+
+    /// Notes how a writing verb went.
+    pub(crate) fn note_write<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.noted(result, true)
+    }
+
+    fn noted<T>(&self, result: Result<T, StoreError>, write: bool) -> Result<T, StoreError> {
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
             Err(error) if error.is_outage() => {
@@ -67,6 +79,7 @@ impl Breaker {
                     Some(o) if !o.over => {
                         o.probed = now;
                         o.detached += 1;
+                        o.writes_only &= write;
                     }
                     _ => {
                         *outage = Some(Outage {
@@ -75,13 +88,16 @@ impl Breaker {
                             error: error.clone(),
                             told: false,
                             over: false,
+                            writes_only: write && matches!(error, StoreError::Refused { .. }),
                             detached: 1,
                         });
                     }
                 }
             }
             _ => {
-                if let Some(o) = outage.as_mut() {
+                if let Some(o) = outage.as_mut()
+                    && (write || !o.writes_only)
+                {
                     o.over = true;
                 }
             }
@@ -132,6 +148,23 @@ mod tests {
         assert!(matches!(breaker.notice(), Some(Notice::Over { .. })));
         assert_eq!(breaker.notice(), None);
         assert!(breaker.admit().is_ok());
+    }
+
+    #[test]
+    fn a_store_that_refuses_to_write_is_told_once_though_it_can_be_read() {
+        let breaker = Breaker::default();
+        let full = || Err::<(), _>(StoreError::Refused { engine: "test", detail: "disk full".into() });
+        breaker.note_write(full()).expect_err("refused");
+        assert!(matches!(breaker.notice(), Some(Notice::Began(_))));
+        for _ in 0..3 {
+            assert!(breaker.admit().is_ok(), "reading goes on");
+            breaker.note(Ok(())).expect("read");
+            breaker.note_write(full()).expect_err("refused");
+            assert_eq!(breaker.notice(), None);
+            assert!(breaker.is_open());
+        }
+        breaker.note_write(Ok(())).expect("written");
+        assert!(matches!(breaker.notice(), Some(Notice::Over { .. })));
     }
 
     #[test]

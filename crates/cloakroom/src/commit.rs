@@ -104,7 +104,7 @@ impl Session {
         let (payload, format) = merged.as_ref().map_or((mine.payload, mine.format), |m| (&m.payload, m.format));
         let record = self.next_record(engine, head, payload, format, mine.commit, now)?;
         let result = engine.store.swap(budget, &self.key, expected, &record, self.seen).await;
-        match engine.breaker.note(result) {
+        match engine.breaker.note_write(result) {
             Ok(Swapped::Done) => {
                 self.written(record, mine, merged);
                 Ok(Committed::Written)
@@ -118,11 +118,15 @@ impl Session {
 
     /// The first write of a session.
     async fn create_own(&mut self, engine: &Engine, budget: Budget, mine: &Mine<'_>) -> Result<Committed, EngineError> {
-        let now = engine.breaker.note(engine.store.now(budget).await)?;
+        // A time that was told from memory is no sign that the store answers.
+        let now = match engine.store.now(budget).await {
+            Ok(now) => now,
+            Err(error) => engine.breaker.note_write(Err(error))?,
+        };
         self.measured(engine, now);
         let record = self.first_record(engine, mine, now, None)?;
         let result = engine.store.create(budget, &self.key, &record, self.seen).await;
-        match engine.breaker.note(result) {
+        match engine.breaker.note_write(result) {
             Ok(Created::Done) => {
                 self.written(record, mine, None);
                 Ok(Committed::Written)
@@ -258,7 +262,7 @@ impl Session {
         let expected = record.version;
         let next = self.next_record(engine, record, &merged.payload, merged.format, mine.commit, now)?;
         let result = engine.store.swap(budget, &self.key, expected, &next, self.seen).await;
-        Ok(match engine.breaker.note(result) {
+        Ok(match engine.breaker.note_write(result) {
             Ok(Swapped::Done) => {
                 self.count_conflicts(engine, now, &merged.conflicts);
                 let conflicts = merged.conflicts.clone();
@@ -310,7 +314,7 @@ impl Session {
         let expected = record.version;
         let next = successor.next_record(engine, record, &merged.payload, merged.format, mine.commit, loaded.now)?;
         let result = engine.store.swap(budget, &successor.key, expected, &next, loaded.now).await;
-        Ok(match engine.breaker.note(result) {
+        Ok(match engine.breaker.note_write(result) {
             Ok(Swapped::Done) => {
                 self.count_conflicts(engine, loaded.now, &merged.conflicts);
                 self.payload_is(mine.payload, mine.format);
@@ -347,7 +351,7 @@ impl Session {
         }
         let record = self.first_record(engine, mine, now, was.as_ref())?;
         let result = engine.store.create(budget, &self.key, &record, self.seen).await;
-        Ok(match engine.breaker.note(result) {
+        Ok(match engine.breaker.note_write(result) {
             Ok(Created::Done) => {
                 self.written(record, mine, None);
                 Tried::Done(Committed::Written)
@@ -367,7 +371,7 @@ impl Session {
         let due = now.since(head.touched) >= self.lifetime.touch_after() && idle > head.idle;
         if due {
             let result = engine.store.touch(budget, &self.key, head.version, now, idle).await;
-            if engine.breaker.note(result).is_ok() {
+            if engine.breaker.note_write(result).is_ok() {
                 head.touched = now;
                 head.idle = head.idle.max(idle);
             }

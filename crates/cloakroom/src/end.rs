@@ -72,7 +72,7 @@ pub(crate) async fn end_with_trail(
             // Ending twice is ending once.
             result = engine.store.end(budget, key, &tombstone).await;
         }
-        engine.breaker.note(result)?;
+        engine.breaker.note_write(result)?;
     }
     Ok(())
 }

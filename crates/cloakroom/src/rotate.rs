@@ -92,7 +92,7 @@ impl Session {
             let kind = self.move_kind(engine, &head, Payload { format, payload: &mine });
             let moved = self.moved_record(engine, &old_id, &head, kind, &new_id, now, commit)?;
             let result = engine.store.swap(budget, &old_key, head.version, &moved, now).await;
-            match engine.breaker.note(result) {
+            match engine.breaker.note_write(result) {
                 Ok(Swapped::Done) => {
                     self.succeeded(engine, old_id, &head, moved.version, new_id, new_key, record, (has, &mine), kind);
                     if kind == MoveKind::Bare {
@@ -230,7 +230,7 @@ impl Session {
         self.renamed(engine, new_id);
         let expected = record.version;
         let next = self.next_record(engine, record, mine, format, commit, now)?;
-        match engine.breaker.note(engine.store.swap(budget, &new_key, expected, &next, now).await)? {
+        match engine.breaker.note_write(engine.store.swap(budget, &new_key, expected, &next, now).await)? {
             Swapped::Done => self.rotated_to(next, has, mine),
             Swapped::Stale | Swapped::OwnerEnded => {
                 self.over_with(engine, Dropped::Ended);
@@ -279,7 +279,7 @@ impl Session {
         if let Some((key, before)) = made {
             // Made in an earlier round; nobody else knows it, so only the owner's ending can stand against it.
             let swapped = engine.store.swap(budget, &key, before.version, &record, self.seen).await;
-            return match engine.breaker.note(swapped)? {
+            return match engine.breaker.note_write(swapped)? {
                 Swapped::Done => Ok(Made::Done(key, Box::new(record))),
                 Swapped::Stale | Swapped::OwnerEnded => Ok(Made::OwnerEnded),
             };
@@ -292,7 +292,7 @@ impl Session {
                 other => other,
             };
         }
-        match engine.breaker.note(result)? {
+        match engine.breaker.note_write(result)? {
             Created::Done => Ok(Made::Done(key, Box::new(record))),
             Created::Exists => Err(EngineError::NoRandomness),
             Created::OwnerEnded => Ok(Made::OwnerEnded),
@@ -395,7 +395,7 @@ impl Session {
         let trail = record.about.trail.clone();
         let next =
             moved_record(engine, &before.id, &before.key, &record, kind, new_id, frozen, now, CommitId::draw()?)?;
-        engine.breaker.note(engine.store.swap(budget, &before.key, record.version, &next, now).await)?;
+        engine.breaker.note_write(engine.store.swap(budget, &before.key, record.version, &next, now).await)?;
         if bare {
             end_with_trail_only(engine, budget, &trail, now).await?;
         }

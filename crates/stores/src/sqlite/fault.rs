@@ -57,6 +57,11 @@ pub(super) fn fault(error: &rusqlite::Error, kind: Kind, path: &Path) -> Fault {
             refused(format!("the disk that holds {shown} reported an error, code {extended}"))
         }
         ErrorCode::TooBig => StoreError::TooLarge { engine: ENGINE, size: 0, limit: 1_000_000_000 },
+        // "no such column" and the like: tables of another shape. Such a text names the schema, never data.
+        ErrorCode::Unknown => refused(format!(
+            "{shown} has tables of another shape than this release makes ({}); if nothing else uses the file, stop PHP and move it away: a new one is made",
+            text.as_deref().unwrap_or("SQLite's code 1")
+        )),
         _ => refused(format!("{shown}: SQLite's code {extended}")),
     })
 }
