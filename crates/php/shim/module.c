@@ -118,6 +118,7 @@ static PHP_MINIT_FUNCTION(cloakroom)
 	if (verdict == 2) {
 		zend_error(E_CORE_WARNING, "%s", message);
 	}
+	cloakroom_hide_secrets();
 	php_session_register_module(&ps_mod_cloakroom);
 	cloakroom_truthful_functions();
 	had_deactivate = sapi_module.deactivate;
@@ -140,6 +141,7 @@ static PHP_MSHUTDOWN_FUNCTION(cloakroom)
 	}
 	cloakroom_door->process_end();
 	UNREGISTER_INI_ENTRIES();
+	cloakroom_forget_secrets();
 	return SUCCESS;
 }
 

@@ -20,10 +20,78 @@ static const char *const names[CR_SETTINGS] = {
 /* session.save_path from the system's ini files, taken at module start: what an application sets later decides nothing. */
 static char *system_save_path;
 
-static cr_slice ini_slice(const char *name)
+/* Settings that hold secrets: what stands in PHP's tables instead, and the real value. */
+static struct {
+	enum cr_setting setting;
+	zend_string *shown;
+	zend_string *real;
+} secrets[] = { { CR_STORE, NULL, NULL }, { CR_KEYS, NULL, NULL } };
+
+enum { SECRETS = sizeof(secrets) / sizeof(secrets[0]) };
+
+static zend_ini_entry *ini_entry_of(enum cr_setting setting)
 {
-	const zend_ini_entry *entry = zend_hash_str_find_ptr(EG(ini_directives), name, strlen(name));
+	return zend_hash_str_find_ptr(EG(ini_directives), names[setting], strlen(names[setting]));
+}
+
+static cr_slice ini_slice(enum cr_setting setting)
+{
+	const zend_ini_entry *entry = ini_entry_of(setting);
+	size_t i;
+
+	for (i = 0; i < SECRETS; i++) {
+		/* By content: opcache moves INI values into its shared memory. */
+		if (secrets[i].setting == setting && secrets[i].shown && entry && entry->value
+			&& zend_string_equals(entry->value, secrets[i].shown)) {
+			return cr_of(secrets[i].real);
+		}
+	}
 	return cr_of(entry ? entry->value : NULL);
+}
+
+void cloakroom_hide_secrets(void)
+{
+	size_t i;
+
+	for (i = 0; i < SECRETS; i++) {
+		const char *name = names[secrets[i].setting];
+		zend_ini_entry *entry = ini_entry_of(secrets[i].setting);
+		zval *configured = cfg_get_entry(name, strlen(name));
+		char text[1024] = "(set, not shown)";
+		size_t len = strlen(text);
+		if (!entry || !entry->value || !ZSTR_LEN(entry->value)) {
+			continue;
+		}
+		if (secrets[i].setting == CR_STORE) {
+			len = cloakroom_door->mask(cr_of(entry->value), text, sizeof(text));
+			if (len == ZSTR_LEN(entry->value) && memcmp(text, ZSTR_VAL(entry->value), len) == 0) {
+				continue;
+			}
+		}
+		secrets[i].real = zend_string_init(ZSTR_VAL(entry->value), ZSTR_LEN(entry->value), 1);
+		zend_string_release(entry->value);
+		entry->value = zend_string_init(text, len, 1);
+		secrets[i].shown = zend_string_init(text, len, 1);
+		/* get_cfg_var() reads here. */
+		if (configured && Z_TYPE_P(configured) == IS_STRING) {
+			zend_string_release(Z_STR_P(configured));
+			ZVAL_NEW_STR(configured, zend_string_init(text, len, 1));
+		}
+	}
+}
+
+void cloakroom_forget_secrets(void)
+{
+	size_t i;
+
+	for (i = 0; i < SECRETS; i++) {
+		if (secrets[i].real) {
+			zend_string_release(secrets[i].real);
+			zend_string_release(secrets[i].shown);
+			secrets[i].real = NULL;
+			secrets[i].shown = NULL;
+		}
+	}
 }
 
 void cloakroom_settings(cr_settings *out)
@@ -31,7 +99,7 @@ void cloakroom_settings(cr_settings *out)
 	int i;
 
 	for (i = 0; i < CR_SETTINGS; i++) {
-		out->values[i] = ini_slice(names[i]);
+		out->values[i] = ini_slice((enum cr_setting)i);
 	}
 	if (!system_save_path) {
 		const char *path = zend_ini_string("session.save_path", sizeof("session.save_path") - 1, 0);

@@ -43,6 +43,9 @@ static inline cr_slice cr_of_chars(const char *s)
 
 /* Reads the settings in force into `out`; the slices point into PHP's own strings. */
 void cloakroom_settings(cr_settings *out);
+/* Takes what is secret in the system's settings out of PHP's tables, where any code of the site could read it. */
+void cloakroom_hide_secrets(void);
+void cloakroom_forget_secrets(void);
 /* Writes waiting lines to the server's log. */
 void cloakroom_log(void);
 /* Which session function PHP is in. */

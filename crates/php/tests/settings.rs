@@ -58,6 +58,25 @@ fn phpinfo_shows_the_settings_and_no_secret() {
 }
 
 #[test]
+fn code_of_the_site_does_not_read_the_secrets_of_php_ini() {
+    let keys = "ab".repeat(32);
+    let site = Site::new().set("cloakroom.store", "redis://:hunter2@127.0.0.1:1/0").set("cloakroom.keys", &keys);
+    let script = "session_start(); echo ini_get('cloakroom.store'), json_encode(ini_get_all('cloakroom')), \
+        get_cfg_var('cloakroom.store'), get_cfg_var('cloakroom.keys'), json_encode(cloakroom_status());";
+    let reply = site.get(&mut Visitor { ticket: Some("0123456789abcdef".into()) }, script);
+    assert!(reply.body.contains("***@127.0.0.1") && reply.body.contains("not shown"), "{}", reply.body);
+    assert!(!reply.body.contains("hunter2") && !reply.body.contains(&keys), "{}", reply.body);
+    // And they are still what is used.
+    assert!(reply.log.contains("can't be reached"), "{}", reply.log);
+    let site = Site::new().set("cloakroom.keys", &keys);
+    let mut visitor = Visitor::default();
+    site.get(&mut visitor, ADD).clean().shows("1");
+    site.get(&mut visitor, ADD).clean().shows("2");
+    let site = site.set("cloakroom.keys", &"cd".repeat(32));
+    site.get(&mut visitor, ADD).shows("1");
+}
+
+#[test]
 fn applications_can_not_set_what_decides_over_their_visitors() {
     let script =
         "foreach (ini_get_all('cloakroom', false) as $name => $v) { echo ini_set($name, '1') === false ? '' : $name; }";
