@@ -79,6 +79,9 @@ fn a_store_without_tables_is_not_given_any() {
         let ran = m.run(&[line, &["--store", &url]].concat());
         let said = format!("{}{}", ran.out, ran.error);
         assert!(!said.contains(server.password()), "{said}");
+        assert!(said.contains("there is no table"), "{said}");
+        // A site that is set up and has had no visitor yet is no problem for doctor.
+        assert_eq!(ran.code, if line == ["doctor"] { 0 } else { 2 }, "{said}");
     }
     assert_eq!(server.sql("cloakroom", "SHOW TABLES").expect("answers"), "");
 }

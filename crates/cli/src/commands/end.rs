@@ -124,12 +124,8 @@ fn many(desk: &Desk, args: &EndArgs, around: &Surroundings) -> Result<EndJson, F
     let mut seen: HashSet<Key> = HashSet::new();
     let (mut ended, mut after) = (0, None::<Vec<u8>>);
     loop {
-        let so_far = |error: Failure| Failure {
-            text: format!("{} Ended before that: {}.", error.text, units::counted(ended, "session")),
-            ..error
-        };
         let page = desk.wait(store.page(desk.budget(), &filter, after.as_deref(), PAGE));
-        let page = page.map_err(|e| so_far(e.into()))?;
+        let page = page.map_err(|e| so_far(e.into(), ended))?;
         let mut here = 0;
         for summary in page.records {
             if matches!(summary.state, State::Ended { .. }) || !seen.insert(summary.key) {
@@ -139,12 +135,7 @@ fn many(desk: &Desk, args: &EndArgs, around: &Surroundings) -> Result<EndJson, F
             let done = desk.wait(desk.engine.end_key(desk.budget(), &summary.key, EndKind::Operator));
             match done {
                 Ok(was_there) => here += u64::from(was_there && live),
-                Err(error) => {
-                    let failure = unsure(error);
-                    let text =
-                        format!("{} Ended before that: {}.", failure.text, units::counted(ended + here, "session"));
-                    return Err(Failure { text, ..failure });
-                }
+                Err(error) => return Err(so_far(unsure(error), ended + here)),
             }
         }
         ended += here;
@@ -153,6 +144,14 @@ fn many(desk: &Desk, args: &EndArgs, around: &Surroundings) -> Result<EndJson, F
             return Ok(EndJson { ended, complete: true, key: None, owner: None, note: None });
         }
     }
+}
+
+/// A failure on the way, with what was done before it.
+fn so_far(failure: Failure, ended: u64) -> Failure {
+    if ended == 0 {
+        return failure;
+    }
+    Failure { text: format!("{} Ended before that: {}.", failure.text, units::counted(ended, "session")), ..failure }
 }
 
 /// A failure to end: it may have been done nevertheless, and ending twice is ending once.

@@ -21,6 +21,9 @@ pub(super) fn run(desk: &Desk, limit: Option<u64>, out: &mut Out<'_>) -> Result<
         let room = limit.map_or(BATCH, |limit| u32::try_from(limit - removed).unwrap_or(BATCH).min(BATCH));
         let swept = desk.wait(desk.engine.sweep(desk.budget(), room)).map_err(|error| {
             let failure = Failure::from(error);
+            if removed == 0 {
+                return failure;
+            }
             Failure {
                 text: format!("{} Removed before that: {}.", failure.text, units::counted(removed, "record")),
                 ..failure

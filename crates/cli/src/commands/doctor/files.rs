@@ -71,7 +71,7 @@ fn default_store(folder: &Path, uid: u32, timeout: Duration, around: &Surroundin
         );
         return section;
     }
-    let found = format!("{whose}, as the default store; the folder is {whose}'s and closed to others");
+    let found = format!("the default store of {whose}, whose folder is closed to others");
     store::section(Place { url: format!("sqlite:{}", path.display()), found, uid: Some(uid) }, timeout, around)
 }
 

@@ -74,7 +74,13 @@ fn stores(cli: &Cli, using: &[&Site], named: bool, around: &Surroundings) -> Vec
         }
         let mut sections: Vec<Section> = urls
             .into_iter()
-            .map(|(url, sites)| store::section(Place { url, found: sites.join("; "), uid: None }, cli.timeout, around))
+            .map(|(url, sites)| {
+                store::section(
+                    Place { url, found: format!("used by {}", sites.join("; ")), uid: None },
+                    cli.timeout,
+                    around,
+                )
+            })
             .collect();
         let mut defaults: Vec<Where> = Vec::new();
         for site in using.iter().filter(|s| s.uses_cloakroom()) {

@@ -20,7 +20,11 @@ const SLOW: Duration = Duration::from_millis(50);
 
 pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) -> Section {
     let mut section = Section::new(format!("Store {}", around.told(&masked(&place.url))));
-    section.ok("used", format!("By {}.", place.found));
+    let mut found = place.found.clone();
+    if let Some(first) = found.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    section.ok("found", format!("{found}."));
     if let Some(path) = place.url.strip_prefix("sqlite:") {
         files::around(path, &mut section);
     }
@@ -72,6 +76,10 @@ fn answers(desk: &Desk, around: &Surroundings, section: &mut Section) -> bool {
     let start = Instant::now();
     let loaded = match first.and_then(|_| desk.wait(desk.store().load(desk.budget(), &key))) {
         Ok(loaded) => loaded,
+        Err(StoreError::Refused { engine, detail }) if detail.starts_with("there is no table") => {
+            section.warning("answers", format!("{engine} answers, and {detail}. Look again after the first visit."));
+            return false;
+        }
         Err(error) => {
             section.problem("answers", around.told(&explain(&error)));
             return false;
