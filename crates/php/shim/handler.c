@@ -141,10 +141,16 @@ PS_CLOSE_FUNC(cloakroom)
  */
 static void save_before_output(void)
 {
+	static const char how[] = "register_shutdown_function", what[] = "cloakroom_commit";
 	zval function, argument, result;
 
-	ZVAL_STRING(&function, "register_shutdown_function");
-	ZVAL_STRING(&argument, "cloakroom_commit");
+	/* Either may be in disable_functions, and calling it would throw. */
+	if (!zend_hash_str_exists(EG(function_table), how, sizeof(how) - 1)
+		|| !zend_hash_str_exists(EG(function_table), what, sizeof(what) - 1)) {
+		return;
+	}
+	ZVAL_STRINGL(&function, how, sizeof(how) - 1);
+	ZVAL_STRINGL(&argument, what, sizeof(what) - 1);
 	ZVAL_UNDEF(&result);
 	call_user_function(NULL, NULL, &function, &result, 1, &argument);
 	zval_ptr_dtor(&result);

@@ -77,6 +77,15 @@ fn code_of_the_site_does_not_read_the_secrets_of_php_ini() {
 }
 
 #[test]
+fn functions_may_be_disabled() {
+    let all = "register_shutdown_function,cloakroom_commit,cloakroom_status,session_destroy,session_write_close,session_commit";
+    let site = Site::new().set("disable_functions", all);
+    let mut visitor = Visitor::default();
+    site.get(&mut visitor, ADD).clean().shows("1");
+    site.get(&mut visitor, ADD).clean().shows("2");
+}
+
+#[test]
 fn applications_can_not_set_what_decides_over_their_visitors() {
     let script =
         "foreach (ini_get_all('cloakroom', false) as $name => $v) { echo ini_set($name, '1') === false ? '' : $name; }";
