@@ -6,7 +6,7 @@ use cloakroom_testbed::{Error, Result};
 
 use crate::fastcgi::Worker;
 use crate::figures::percentile;
-use crate::subjects::{NONE, Subject, WORKERS};
+use crate::subjects::{Subject, WORKERS};
 
 /// Bytes in a session beside its counter.
 pub(crate) const SIZES: [usize; 3] = [0, 1024, 20 * 1024];
@@ -27,13 +27,14 @@ pub(crate) struct Visitors(Vec<Vec<Vec<Visitor>>>);
 impl Visitors {
     /// Begins `each` sessions for every worker and size, with ids that the handler gives out.
     pub(crate) fn begin(subject: &mut Subject, each: usize) -> Result<Self> {
+        let with_session = subject.has_sessions();
         let mut all = Vec::with_capacity(WORKERS);
         for worker in &mut subject.workers {
             let mut by_size = Vec::with_capacity(SIZES.len());
             for size in SIZES {
-                let begin = |_| match subject.name {
-                    NONE => Ok(Visitor { id: String::new(), count: 0 }),
-                    _ => begin(worker, size),
+                let begin = |_| match with_session {
+                    true => begin(worker, size),
+                    false => Ok(Visitor { id: String::new(), count: 0 }),
                 };
                 by_size.push((0..each).map(begin).collect::<Result<Vec<_>>>()?);
             }
@@ -70,13 +71,13 @@ pub(crate) fn burst(
 ) -> Result<Sample> {
     let kind = SIZES.iter().position(|known| *known == size).unwrap_or(0);
     let (php_before, server_before) = subject.used();
-    let with_session = subject.has_sessions();
+    let mode = subject.mode();
     let results: Vec<Result<Vec<f64>>> = std::thread::scope(|scope| {
         let crowd = subject.workers.iter_mut().zip(&mut visitors.0).take(crowd);
         let threads: Vec<_> = crowd
             .map(|(worker, visitors)| {
                 let visitors = &mut visitors[kind];
-                scope.spawn(move || visit(worker, visitors, size, requests, with_session))
+                scope.spawn(move || visit(worker, visitors, size, requests, mode))
             })
             .collect();
         let ended = |_| Err(Error::Other("a client panicked".into()));
@@ -102,9 +103,10 @@ fn visit(
     visitors: &mut [Visitor],
     size: usize,
     requests: usize,
-    with_session: bool,
+    mode: &str,
 ) -> Result<Vec<f64>> {
-    let query = format!("mode={}&size={size}", if with_session { "count" } else { "none" });
+    let query = format!("mode={mode}&size={size}");
+    let with_session = mode == "count";
     let mut waits = Vec::with_capacity(requests);
     let seats = visitors.len();
     for number in 0..requests {
@@ -113,7 +115,8 @@ fn visit(
         let page = worker.get(&query, with_session.then_some(visitor.id.as_str()))?;
         waits.push(begin.elapsed().as_secs_f64() * 1e6);
         visitor.count += 1;
-        if with_session && page.body != visitor.count.to_string() {
+        let right = if with_session { page.body == visitor.count.to_string() } else { page.body == mode };
+        if !right {
             return Err(Error::Other(format!("the counter should be {}: {page:?}", visitor.count)));
         }
     }

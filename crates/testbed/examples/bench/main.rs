@@ -10,13 +10,14 @@ mod facts;
 mod fastcgi;
 mod figures;
 mod load;
+mod profile;
 mod report;
 mod shared;
 mod subjects;
 
 use std::process::ExitCode;
 
-use cloakroom_testbed::{Error, Folder, Result, target_dir};
+use cloakroom_testbed::{Error, Folder, PhpSettings, Result, target_dir};
 
 use load::{CROWDS, SIZES, Sample, Visitors};
 use report::Cell;
@@ -61,8 +62,12 @@ fn run() -> Result<()> {
     let (disk, memory) = (temporary(out.path())?, temporary("/dev/shm".as_ref())?);
     let facts = facts::facts(disk.path(), memory.path());
     let place = Folder::permanent(disk.path())?;
-    let script = place.write("page.php", include_str!("page.php"))?;
+    let script = page(&place)?;
     let servers = Servers::start()?;
+    if let Ok(subject) = std::env::var("BENCH_PROFILE") {
+        let mut subject = subjects::start_one(&subject, &servers, &script, &place, memory.path())?;
+        return profile::record(&mut subject, &out);
+    }
     let mut subjects = subjects::start(&servers, &script, &place, memory.path())?;
     let mut visitors = warm_up(&mut subjects, effort)?;
     let cells = rounds(&mut subjects, &mut visitors, effort)?;
@@ -78,6 +83,27 @@ fn run() -> Result<()> {
     let path = out.write("report.md", &text)?;
     println!("{text}\nWritten to {}", path.display());
     Ok(())
+}
+
+/// Writes the page and, for each size, the content that only PHP's encoding is measured with.
+fn page(place: &Folder) -> Result<std::path::PathBuf> {
+    let script = place.write("page.php", include_str!("page.php"))?;
+    let folder = tempfile::tempdir().map_err(|error| Error::Other(format!("could not make a folder: {error}")))?;
+    let mut files = vec![script.clone()];
+    for size in SIZES {
+        let mut php = cloakroom_testbed::cli(&PhpSettings::new(), folder.path())?;
+        let code = "parse_str($argv[1], $_GET); require $argv[2];";
+        let made = php.args(["-r", code, &format!("mode=make&size={size}")]).arg(&script).output();
+        let content = made.map_err(|error| Error::Other(format!("could not run PHP: {error}")))?.stdout;
+        files.push(place.write(format!("content-{size}.php"), content)?);
+    }
+    // The opcode cache takes no file that is younger than two seconds.
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    for file in files {
+        let aged = std::fs::File::options().write(true).open(&file).and_then(|file| file.set_modified(long_ago));
+        aged.map_err(|error| Error::Other(format!("could not age {}: {error}", file.display())))?;
+    }
+    Ok(script)
 }
 
 fn warm_up(subjects: &mut [Subject], effort: Effort) -> Result<Vec<Visitors>> {

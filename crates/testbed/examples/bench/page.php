@@ -2,6 +2,8 @@
 // One request of the measurement. The page does nothing but what a session costs: start, change, write.
 //   size    bytes that the session holds beside its counter
 //   mode    none: no session. count: one request of a visitor's own. hold: several of one visitor at once.
+//           encode: what PHP itself does to a session's content, and nothing that a handler does.
+//           make: that content, for mode encode.
 //   worker  in mode hold, which of them this is
 
 function item( int $number ): array {
@@ -48,6 +50,19 @@ if ( 'count' === $mode ) {
 	echo $count;
 } elseif ( 'none' === $mode ) {
 	echo 'none';
+} elseif ( 'encode' === $mode ) {
+	$_SESSION = unserialize( require __DIR__ . "/content-$size.php" );
+	$count    = ++$_SESSION['count'];
+	if ( $size > 0 ) {
+		change( $size, $count );
+	}
+	echo strlen( serialize( $_SESSION ) ) > 0 ? 'encode' : '';
+} elseif ( 'make' === $mode ) {
+	$_SESSION = array( 'count' => 1 );
+	if ( $size > 0 ) {
+		change( $size, 1 );
+	}
+	echo '<?php return ', var_export( serialize( $_SESSION ), true ), ';';
 } elseif ( 'hold' === $mode ) {
 	$begin = hrtime( true );
 	session_start();

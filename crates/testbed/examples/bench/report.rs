@@ -6,7 +6,7 @@ use crate::Effort;
 use crate::figures::{Ratio, median};
 use crate::load::{CROWDS, SIZES, Sample};
 use crate::shared::Shared;
-use crate::subjects::{FILES, NONE, PHPREDIS_TCP, PHPREDIS_UNIX, REDIS_TCP, REDIS_UNIX, SQLITE};
+use crate::subjects::{ENCODING, FILES, NONE, PHPREDIS_TCP, PHPREDIS_UNIX, REDIS_TCP, REDIS_UNIX, SQLITE};
 
 /// One handler with one size of session and one number of workers, in all rounds.
 #[derive(Debug, serde::Serialize)]
@@ -47,6 +47,8 @@ struct Cost {
     php: f64,
     server: f64,
     sum: f64,
+    /// The sum without PHP's own encoding and decoding, which is the same for every handler.
+    storing: f64,
     to_phpredis: Ratio,
     to_files: Ratio,
     /// Wall microseconds of the whole request.
@@ -86,6 +88,8 @@ impl Report {
         let base = self.cell(NONE, size, crowd).map(|none| none.each(|s| s.php)).unwrap_or_default();
         let php: Vec<f64> = cell.each(|s| s.php).iter().zip(base).map(|(with, without)| with - without).collect();
         let sums = self.sums(cell.name, size, crowd);
+        let encoding = self.sums(ENCODING, size, crowd);
+        let storing: Vec<f64> = sums.iter().zip(encoding).map(|(sum, encoding)| sum - encoding).collect();
         let files_p99 = self.cell(FILES, size, crowd).map(|files| files.each(|s| s.p99)).unwrap_or_default();
         Cost {
             name: cell.name,
@@ -94,6 +98,7 @@ impl Report {
             php: median(&php),
             server: median(&cell.each(|s| s.server)),
             sum: median(&sums),
+            storing: median(&storing),
             to_phpredis: Ratio::of(&sums, &self.sums(phpredis_beside(cell.name), size, crowd)),
             to_files: Ratio::of(&sums, &self.sums(FILES, size, crowd)),
             p50: median(&cell.each(|s| s.p50)),
@@ -151,7 +156,7 @@ impl Report {
         let mut out = String::from(
             "# What a request with a session costs\n\n\
              Session start, change, write and close through php-fpm. CPU in microseconds a request, beyond that of the same \
-             page without a session; wall times in microseconds, of the whole request. Medians over rounds; ratios are \
+             page without a session; `storing alone` leaves out what PHP's own encoding and decoding take. Wall times are in microseconds, of the whole request. Medians over rounds; ratios are \
              those of each round, with a quarter of the rounds below and above the range. How it is measured: \
              docs/bench.md.\n\n",
         );
@@ -233,15 +238,15 @@ fn write_costs<'a>(out: &mut String, crowd: usize, costs: impl Iterator<Item = &
     let workers = if crowd == 1 { "1 worker".into() } else { format!("{crowd} workers") };
     let _ = writeln!(
         out,
-        "| {workers} | PHP CPU | server CPU | sum | to phpredis | to files on disk | p50 | p99 |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|"
+        "| {workers} | PHP CPU | server CPU | sum | storing alone | to phpredis | to files on disk | p50 | p99 |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
-    for Cost { name, php, server, sum, to_phpredis, to_files, p50, p99, .. } in costs {
+    for Cost { name, php, server, sum, storing, to_phpredis, to_files, p50, p99, .. } in costs {
         let ratio = |ratio: &Ratio| if *name == NONE { String::new() } else { format!("{:.2}", ratio.median) };
         let (to_phpredis, to_files) = (ratio(to_phpredis), ratio(to_files));
         let _ = writeln!(
             out,
-            "| {name} | {php:.0} | {server:.0} | {sum:.0} | {to_phpredis} | {to_files} | {p50:.0} | {p99:.0} |"
+            "| {name} | {php:.0} | {server:.0} | {sum:.0} | {storing:.0} | {to_phpredis} | {to_files} | {p50:.0} | {p99:.0} |"
         );
     }
     out.push('\n');

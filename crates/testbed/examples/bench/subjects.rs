@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cloakroom_testbed::{Folder, Fpm, FpmOptions, Mariadb, Memcached, PhpSettings, Redis, Result, extension};
+use cloakroom_testbed::{Error, Folder, Fpm, FpmOptions, Mariadb, Memcached, PhpSettings, Redis, Result, extension};
 
 use crate::cpu::Used;
 use crate::fastcgi::Worker;
@@ -12,6 +12,7 @@ pub(crate) const WORKERS: usize = 8;
 
 /// The names that ratios refer to.
 pub(crate) const NONE: &str = "no session";
+pub(crate) const ENCODING: &str = "PHP's encoding alone";
 pub(crate) const FILES: &str = "files, disk";
 pub(crate) const PHPREDIS_UNIX: &str = "phpredis, unix";
 pub(crate) const PHPREDIS_TCP: &str = "phpredis, TCP";
@@ -86,9 +87,23 @@ impl Subject {
         Ok(Self { name: plan.name, settings, workers, fpm, php, server })
     }
 
+    /// PHP's workers and the server's processes.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        [self.php.as_slice(), &self.server].concat()
+    }
+
+    /// What the page is asked for.
+    pub(crate) fn mode(&self) -> &'static str {
+        match self.name {
+            NONE => "none",
+            ENCODING => "encode",
+            _ => "count",
+        }
+    }
+
     /// Whether it keeps sessions at all.
     pub(crate) fn has_sessions(&self) -> bool {
-        self.name != NONE
+        self.mode() == "count"
     }
 
     /// CPU used so far by PHP's workers and by the server, once both have come to rest.
@@ -108,8 +123,23 @@ pub(crate) fn start(servers: &Servers, script: &Path, disk: &Folder, memory: &Pa
     plans(servers, disk, memory)?.into_iter().map(|plan| Subject::start(plan, script, servers)).collect()
 }
 
+/// Starts only the one of this name.
+pub(crate) fn start_one(
+    name: &str,
+    servers: &Servers,
+    script: &Path,
+    disk: &Folder,
+    memory: &Path,
+) -> Result<Subject> {
+    let mut plans = plans(servers, disk, memory)?;
+    let Some(at) = plans.iter().position(|plan| plan.name == name) else {
+        let names: Vec<&str> = plans.iter().map(|plan| plan.name).collect();
+        return Err(Error::Other(format!("'{name}' is none of: {}", names.join(" · "))));
+    };
+    Subject::start(plans.swap_remove(at), script, servers)
+}
+
 fn plans(servers: &Servers, disk: &Folder, memory: &Path) -> Result<Vec<Plan>> {
-    let none = PhpSettings::new();
     let handler = |handler: &str, path: &str| {
         PhpSettings::new().set("session.save_handler", handler).set("session.save_path", path)
     };
@@ -140,7 +170,8 @@ fn plans(servers: &Servers, disk: &Folder, memory: &Path) -> Result<Vec<Plan>> {
     use Server::{Mariadb, Memcached, None, Redis};
     let plan = |name, settings, server| Plan { name, settings, server };
     Ok(vec![
-        plan(NONE, none, None),
+        plan(NONE, PhpSettings::new(), None),
+        plan(ENCODING, PhpSettings::new(), None),
         plan(FILES, files(disk.join("files"))?, None),
         plan(SQLITE, sqlite(disk.join("sqlite"))?, None),
         plan("files, tmpfs", files(memory.join("files"))?, None),
