@@ -15,7 +15,7 @@ use cloakroom_stores::{Options, open};
 use cloakroom_testbed::Redis;
 use rustix::time::{ClockId, clock_gettime};
 
-const ENVELOPES: [usize; 3] = [90, 1100, 20 << 10];
+const ENVELOPES: [usize; 5] = [90, 1100, 2700, 5000, 20 << 10];
 const SESSIONS: u8 = 200;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

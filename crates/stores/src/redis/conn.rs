@@ -130,7 +130,7 @@ impl Conn {
     async fn send(&self, request: &Request, deadline: Instant) -> Result<(), Fault> {
         let mut rest = request.bytes();
         // A command that did not arrive whole is not carried out; of several, the first may have been.
-        let apart = request.commands() == 1;
+        let apart = request.is_whole_or_nothing();
         while !rest.is_empty() {
             let nothing_done = apart || rest.len() == request.bytes().len();
             match on!(&self.stream, s => s.try_write(rest)) {

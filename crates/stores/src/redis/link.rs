@@ -136,18 +136,36 @@ impl Link {
         arguments: &[&[u8]],
         read: impl Fn(&Reply<'_>) -> Result<T, StoreError> + Send + Sync,
     ) -> Result<T, StoreError> {
-        let cached = self
-            .ask(budget, Kind::Write, &script.request(false, keys, arguments), |replies| match replies {
-                [Reply::Error(words)] if is_noscript(words) => Ok(None),
-                [reply] => read(reply).map(Some),
-                _ => Err(odd()),
-            })
-            .await?;
-        if let Some(done) = cached {
+        self.run_after(budget, None, script, keys, arguments, read).await
+    }
+
+    /// The same after a command that lays something down for the script, in the same request. Alone that command must
+    /// change nothing that counts, and it must bear being repeated.
+    pub(super) async fn run_after<T>(
+        &self,
+        budget: Budget,
+        before: Option<&[&[u8]]>,
+        script: &Script,
+        keys: &[&[u8]],
+        arguments: &[&[u8]],
+        read: impl Fn(&Reply<'_>) -> Result<T, StoreError> + Send + Sync,
+    ) -> Result<T, StoreError> {
+        let request = |whole| {
+            let mut request = before.map_or_else(Request::new, Request::of).where_the_last_counts();
+            script.add_to(&mut request, whole, keys, arguments);
+            request
+        };
+        let cached = |replies: &[Reply<'_>]| match replies {
+            [.., Reply::Error(words)] if is_noscript(words) => Ok(None),
+            // What could not be laid down tells more than the script that did not find it.
+            [Reply::Error(words), ..] => Err(refused(words)),
+            [.., reply] => read(reply).map(Some),
+            [] => Err(odd()),
+        };
+        if let Some(done) = self.ask(budget, Kind::Write, &request(false), &cached).await? {
             return Ok(done);
         }
-        let whole = script.request(true, keys, arguments);
-        self.ask(budget, Kind::Write, &whole, |replies| replies.first().map_or_else(|| Err(odd()), &read)).await
+        self.ask(budget, Kind::Write, &request(true), |replies| cached(replies)?.ok_or_else(odd)).await
     }
 
     /// Takes note of the server's time that came with a reply.

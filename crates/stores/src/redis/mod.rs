@@ -34,6 +34,12 @@ use resp::{MAX_BULK, Reply, Request};
 const ENGINE: &str = "Redis";
 /// The largest deadline that the server is told, some 285,000 years away: up to here its doubles are exact.
 const LATEST: u64 = (1 << 53) - 1;
+/// Records from this size on go to the server beside the script that puts them in their place: measured, the extra
+/// command costs less from here on than the way through Lua.
+const LARGE: usize = 1500;
+/// How long what was laid down stays if the connection breaks before the script has run: 10 s.
+const LAID_DOWN: &[u8] = b"10000";
+const NO_RANDOMNESS: &str = "The operating system has no randomness to give.";
 /// How long after its deadline a session is still in its owner's index, so that a clock measured badly forgets none.
 const FORGOTTEN_AFTER: u64 = 3_600_000;
 
@@ -57,28 +63,43 @@ impl RedisStore {
         Ok(Self { link: Link::new(place, options.clock.clone()), names })
     }
 
-    /// Writes an owner's record where the version is `expected`; none stands for no record.
-    async fn swap_owned(
+    /// Writes a record where the version is `expected`; an empty one stands for no record.
+    async fn write(
         &self,
         budget: Budget,
         key: &Key,
         expected: &[u8],
         record: &Record,
         seen: Time,
-    ) -> Result<Option<Swapped>, StoreError> {
-        let Some(owner) = &record.owner else { return Ok(None) };
-        let bytes = encode(record)?;
-        let forgotten = self.link.time_or_own().0.saturating_sub(FORGOTTEN_AFTER);
-        let keys = [&self.names.record(key)[..], &self.names.ended(owner), &self.names.sessions(owner)];
-        let arguments =
-            [expected, &bytes, &deadline(record.expires()), &hex(key.as_bytes()), &digits(seen.0), &digits(forgotten)];
+    ) -> Result<Swapped, StoreError> {
+        let (name, bytes, until) = (self.names.record(key), encode(record)?, deadline(record.expires()));
+        let forgotten = digits(self.link.time_or_own().0.saturating_sub(FORGOTTEN_AFTER));
+        let owners = record.owner.as_ref().map(|owner| (self.names.ended(owner), self.names.sessions(owner)));
+        let (hex, seen) = (hex(key.as_bytes()), digits(seen.0));
         let swapped = |reply: &Reply<'_>| match int(reply)? {
             0 => Ok(Swapped::Stale),
             1 => Ok(Swapped::Done),
             2 => Ok(Swapped::OwnerEnded),
             _ => Err(odd()),
         };
-        self.link.run(budget, &scripts::SWAP_OWNED, &keys, &arguments, swapped).await.map(Some)
+        if bytes.len() >= LARGE {
+            let unique = getrandom::u64().map_err(|_| StoreError::Settings(NO_RANDOMNESS.into()))?;
+            let beside = self.names.laid_down(key, unique);
+            let lay: [&[u8]; 5] = [b"SET", &beside, &bytes, b"PX", LAID_DOWN];
+            let mut keys: Vec<&[u8]> = vec![&name, &beside];
+            if let Some((ended, sessions)) = &owners {
+                keys.extend([&ended[..], sessions]);
+            }
+            let arguments = [expected, &until, &hex, &seen, &forgotten];
+            return self.link.run_after(budget, Some(&lay), &scripts::SWAP_LARGE, &keys, &arguments, swapped).await;
+        }
+        match &owners {
+            Some((ended, sessions)) => {
+                let arguments = [expected, &bytes, &until, &hex, &seen, &forgotten];
+                self.link.run(budget, &scripts::SWAP_OWNED, &[&name, ended, sessions], &arguments, swapped).await
+            }
+            None => self.link.run(budget, &scripts::SWAP, &[&name], &[expected, &bytes, &until], swapped).await,
+        }
     }
 }
 
@@ -125,8 +146,8 @@ impl Store for RedisStore {
     }
 
     async fn create(&self, budget: Budget, key: &Key, record: &Record, seen: Time) -> Result<Created, StoreError> {
-        if let Some(swapped) = self.swap_owned(budget, key, b"", record, seen).await? {
-            return Ok(match swapped {
+        if record.owner.is_some() {
+            return Ok(match self.write(budget, key, b"", record, seen).await? {
                 Swapped::Done => Created::Done,
                 Swapped::Stale => Created::Exists,
                 Swapped::OwnerEnded => Created::OwnerEnded,
@@ -151,14 +172,7 @@ impl Store for RedisStore {
         record: &Record,
         seen: Time,
     ) -> Result<Swapped, StoreError> {
-        let expected = version(expected);
-        if let Some(swapped) = self.swap_owned(budget, key, &expected, record, seen).await? {
-            return Ok(swapped);
-        }
-        let (name, bytes) = (self.names.record(key), encode(record)?);
-        let arguments = [&expected[..], &bytes, &deadline(record.expires())];
-        let swapped = |reply: &Reply<'_>| Ok(if int(reply)? == 1 { Swapped::Done } else { Swapped::Stale });
-        self.link.run(budget, &scripts::SWAP, &[&name], &arguments, swapped).await
+        self.write(budget, key, &version(expected), record, seen).await
     }
 
     async fn touch(

@@ -25,6 +25,11 @@ impl Names {
         name
     }
 
+    /// Where a large record is laid down for the moment before it takes its place; in the same slot.
+    pub(super) fn laid_down(&self, key: &Key, unique: u64) -> Vec<u8> {
+        [&self.record(key)[..], b":new:", &hex(&unique.to_be_bytes())].concat()
+    }
+
     /// The key of a record's name; `None` where it is another's.
     pub(super) fn key(&self, name: &[u8]) -> Option<Key> {
         let digits = name.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"{")?.strip_suffix(b"}")?;
@@ -98,6 +103,7 @@ mod tests {
         assert_eq!(names.key(&name.to_ascii_uppercase()), None);
         assert_eq!(names.key(&names.lease(&LeaseName::of(&key, b"x"))), None);
         assert_eq!(names.key(&names.reports()), None);
+        assert_eq!(names.key(&names.laid_down(&key, 7)), None);
         assert_eq!(names.records(&[0xab]), b"a\\[\\*\\]:{ab*}");
     }
 }

@@ -18,6 +18,8 @@ const MAX_LINE: usize = 64 * 1024;
 pub(super) struct Request {
     bytes: Vec<u8>,
     commands: usize,
+    /// The commands before the last one change nothing that counts.
+    last_counts: bool,
 }
 
 impl Request {
@@ -48,6 +50,17 @@ impl Request {
             self.bytes.extend_from_slice(b"\r\n");
         }
         self.commands += 1;
+    }
+
+    /// Declares that without its last command the request has changed nothing.
+    pub(super) fn where_the_last_counts(mut self) -> Self {
+        self.last_counts = true;
+        self
+    }
+
+    /// Whether a request that did not arrive whole has changed nothing.
+    pub(super) fn is_whole_or_nothing(&self) -> bool {
+        self.commands == 1 || self.last_counts
     }
 
     /// What goes over the wire.

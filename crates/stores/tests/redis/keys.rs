@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::store::{Created, Filter, Touched};
+use cloakroom::store::{Created, Filter, Swapped, Touched};
 use cloakroom::wire::Damaged;
 use cloakroom::{Record, StoreError};
 
@@ -110,4 +110,35 @@ fn sites_with_prefixes_of_their_own_do_not_see_each_other() {
     let list = b.list().expect("it lists");
     let page = worker.run(list.page(ample(), &Filter::default(), None, 10)).expect("it answers");
     assert!(page.records.is_empty() && page.next.is_none());
+}
+
+/// Large records are laid down beside their place first; whatever becomes of the write, nothing stays there.
+#[test]
+fn a_large_record_that_loses_its_race_leaves_nothing_behind() {
+    let redis = redis(&[]);
+    let (worker, store) = (Worker::new(), store(&redis.url()));
+    let now = worker.run(store.now(ample())).expect("it answers");
+    let large = Record { envelope: vec![7; 100_000], ..owned(now, "site:42") };
+    let keys = || redis.command(&["DBSIZE"]).expect("redis-server answers");
+    assert_eq!(worker.run(store.create(ample(), &key(1), &large, now)), Ok(Created::Done));
+    // The record and its owner's index.
+    assert_eq!(keys(), ":2\r\n");
+    assert_eq!(worker.run(store.create(ample(), &key(1), &large, now)), Ok(Created::Exists));
+    let new = next(&large, &[8; 100_000]);
+    assert_eq!(worker.run(store.swap(ample(), &key(1), new.version, &new, now)), Ok(Swapped::Stale));
+    assert_eq!(worker.run(store.swap(ample(), &key(2), large.version, &new, now)), Ok(Swapped::Stale));
+    assert_eq!(keys(), ":2\r\n");
+    let owners = store.owners().expect("it finds owners");
+    worker.run(owners.end_owner(ample(), &owner("site:42"), &tombstone(now), Some(&key(1)))).expect("it answers");
+    assert_eq!(worker.run(store.create(ample(), &key(3), &large, now)), Ok(Created::OwnerEnded));
+    // And the owner's tombstone.
+    assert_eq!(keys(), ":3\r\n");
+    assert_eq!(worker.run(store.swap(ample(), &key(1), large.version, &new, now)), Ok(Swapped::Done));
+    assert_eq!(worker.run(store.load(ample(), &key(1))).expect("it answers").record, Some(new.clone()));
+    let left: i64 = {
+        let reply = redis.command(&["PTTL", &name(&key(1))]).expect("redis-server answers");
+        reply.trim_matches([':', '\r', '\n']).parse().expect("it is a number")
+    };
+    assert!((3_500_000..=3_600_000).contains(&left), "it lives for {left} ms");
+    assert_eq!(keys(), ":3\r\n");
 }
