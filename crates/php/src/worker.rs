@@ -8,6 +8,7 @@ use cloakroom::{Engine, Store};
 use cloakroom_stores::Options;
 use tokio::runtime::Runtime;
 
+#[cfg(feature = "sqlite")]
 use crate::place;
 use crate::settings::{Settings, StoreAt};
 
