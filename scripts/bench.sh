@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Measures what a request with a session costs, beside its peers; docs/bench.md says how, and how to read it.
+# Writes target/bench/report.md, results.json and callgrind.txt.
+#   BENCH=quick            fewer rounds: about two minutes
+#   BENCH_PROFILE=NAME     instead: perf on one handler, named as in the report, with BENCH_SIZE bytes and BENCH_WORKERS
+#   CLOAKROOM_SO=FILE      another build of the extension
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-target}
+
+cargo build --release --quiet --package cloakroom-testbed --example bench
+"$target/release/examples/bench"
+if [[ -z "${BENCH_PROFILE:-}" ]]; then
+	scripts/bench/callgrind.sh
+fi
