@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout_at;
 
@@ -160,16 +161,9 @@ impl Conn {
         if self.received.capacity() - self.received.len() < room {
             self.received.reserve(room);
         }
-        let (stream, received) = (&self.stream, &mut self.received);
-        let read = async {
-            loop {
-                on!(stream, s => s.readable().await)?;
-                match on!(stream, s => s.try_read_buf(received)) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    other => return other,
-                }
-            }
-        };
+        // Not try_read: a poll that did not fill the buffer knows that the next one has to wait, and saves that system call.
+        let received = &mut self.received;
+        let read = async { on!(&mut self.stream, s => s.read_buf(received).await) };
         match timeout_at(deadline.into(), read).await {
             Err(_) => Err(Fault::LostInTime),
             Ok(Err(error)) => Err(Fault::lost(&error)),

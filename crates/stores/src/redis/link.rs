@@ -84,7 +84,10 @@ impl Link {
 
     /// Makes sure that the server's time is known.
     pub(super) async fn connect(&self, budget: Budget) -> Result<(), StoreError> {
-        let conn = self.open(budget).await.map_err(|trouble| trouble.error(&self.place, Kind::Read))?;
+        let conn = match self.take() {
+            Some(conn) => conn,
+            None => self.open(budget).await.map_err(|trouble| trouble.error(&self.place, Kind::Read))?,
+        };
         self.put_aside(conn);
         Ok(())
     }
@@ -192,10 +195,11 @@ impl Link {
 
     fn take(&self) -> Option<Conn> {
         let mut idle = lock(&self.idle);
-        if idle.process != std::process::id() {
+        let process = std::process::id();
+        if idle.process != process {
             // After a fork these are the parent's, in its event queue too: not to be used, nor closed in an orderly way.
             std::mem::take(&mut idle.connections).into_iter().for_each(std::mem::forget);
-            idle.process = std::process::id();
+            idle.process = process;
         }
         while let Some(conn) = idle.connections.pop() {
             if conn.idle_since.elapsed() < IDLE && conn.is_alive() {
@@ -207,10 +211,6 @@ impl Link {
 
     fn put_aside(&self, mut conn: Conn) {
         let mut idle = lock(&self.idle);
-        if idle.process != std::process::id() {
-            std::mem::take(&mut idle.connections).into_iter().for_each(std::mem::forget);
-            idle.process = std::process::id();
-        }
         conn.idle_since = Instant::now();
         // The one used last is taken first, so the others age, and go here.
         idle.connections.retain(|c| c.idle_since.elapsed() < IDLE);
