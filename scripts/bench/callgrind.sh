@@ -36,7 +36,7 @@ functions_of() {
 	callgrind_annotate --threshold=100 --show-percs=no --inclusive=no "$1" 2>/dev/null | awk '
 		/^ *[0-9][0-9,]* +[^ ]/ && !/PROGRAM TOTALS/ {
 			instructions = $1; gsub(",", "", instructions)
-			$1 = ""; sub(/^ +/, ""); sub(/^[^ ]*:/, "")
+			$1 = ""; sub(/^ +/, ""); sub(/^[^:]*:/, "")
 			sum[$0] += instructions
 		}
 		END { for (name in sum) printf "%d\t%s\n", sum[name], name }' | sort -k2
@@ -53,10 +53,10 @@ measure() {
 		NR == FNR { before[$2] = $1; next }
 		{ each = ($1 - before[$2]) / requests; if (each >= 0.5) printf "%d\t%s\n", each, $2 }
 	' "$base.few.txt" "$base.many.txt" | sort -rn >"$base.each"
-	awk -F '\t' -v name="$name" -v bytes="$bytes" '
+	awk -F '\t' -v name="$name" -v bytes="$bytes" -v so="$(basename "$so")]" '
 		{ all += $1 }
-		/cloakroom\.so/ { ours += $1 }
-		/sha2|sha256/ { hash += $1 }
+		index($0, so) { ours += $1 }
+		/sha2::|sha256/ { hash += $1 }
 		END { printf "%-28s %6d bytes: %8d instructions a request, %8d in cloakroom.so (%d of them SHA-256)\n", name, bytes, all, ours, hash }
 	' "$base.each" | tee -a "$out"
 	printf '%s, %d bytes\n' "$name" "$bytes" >>"$out.details"

@@ -27,7 +27,7 @@ pub(crate) fn record(subject: &mut Subject, out: &Folder) -> Result<()> {
     let data = out.join("perf.data");
     let processes: Vec<String> = subject.processes().iter().map(ToString::to_string).collect();
     let mut perf = Command::new(find_program("perf")?)
-        .args(["record", "--quiet", "--event=cpu-clock", "--freq=5000", "--pid"])
+        .args(["record", "--quiet", "--event=cpu-clock", "--freq=5000", "--call-graph=fp", "--pid"])
         .arg(processes.join(","))
         .arg("--output")
         .arg(&data)
