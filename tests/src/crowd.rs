@@ -117,8 +117,7 @@ impl Crowd {
             let page = visitor.live_cart();
             let mut count = BTreeMap::<&str, usize>::new();
             page.cart.iter().for_each(|item| *count.entry(item).or_default() += 1);
-            let missing: Vec<&String> =
-                acknowledged.iter().filter(|item| !count.contains_key(item.as_str())).collect();
+            let missing: Vec<&String> = acknowledged.iter().filter(|item| !count.contains_key(item.as_str())).collect();
             assert!(missing.is_empty(), "acknowledged and lost: {missing:?} of {}", acknowledged.len());
             let twice: Vec<&&str> = count.iter().filter(|(_, count)| **count > 1).map(|(item, _)| item).collect();
             assert!(twice.is_empty(), "applied twice: {twice:?}");

@@ -20,11 +20,13 @@ pub struct Options {
     pub own: bool,
     /// A proxy stands between PHP and the store.
     pub proxied: bool,
+    /// `cloakroom.store` is not set: sessions go where an operator who sets nothing finds them.
+    pub unset: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { servers: 2, workers: 4, settings: Vec::new(), own: false, proxied: false }
+        Self { servers: 2, workers: 4, settings: Vec::new(), own: false, proxied: false, unset: false }
     }
 }
 
@@ -65,10 +67,14 @@ impl Rig {
         let backend = Backend::start(store, options.own);
         let proxy = options.proxied.then(|| Proxy::start(backend.endpoint()).unwrap());
         let url = backend.url(proxy.as_ref().map(Proxy::address));
-        let settings = PhpSettings::new()
-            .extension(extension())
-            .set("session.save_handler", "cloakroom")
-            .set("cloakroom.store", &url);
+        let settings = PhpSettings::new().extension(extension()).set("session.save_handler", "cloakroom");
+        let settings = match &backend {
+            // The place for sessions as the system's ini files name it; that of the machine is none of a test's business.
+            Backend::Sqlite(folder) if options.unset => {
+                settings.set("session.save_path", &folder.path().display().to_string())
+            }
+            _ => settings.set("cloakroom.store", &url),
+        };
         let site = start(settings, &options);
         Self::furnish(site, proxy, backend)
     }

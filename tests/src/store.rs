@@ -49,7 +49,7 @@ impl Backend {
         match store {
             Store::Sqlite => {
                 let folder = Folder::new("system").unwrap();
-                std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+                std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o1777)).unwrap();
                 Self::Sqlite(folder)
             }
             Store::Mysql if own => Self::Mysql(Mariadb::start().unwrap()),
@@ -64,7 +64,8 @@ impl Backend {
             }
             // Uncompressed, so that a test can look for words in what is on disk.
             Store::Redis => Self::Redis(
-                Redis::start_with(&[("appendonly", "yes"), ("appendfsync", "always"), ("rdbcompression", "no")]).unwrap(),
+                Redis::start_with(&[("appendonly", "yes"), ("appendfsync", "always"), ("rdbcompression", "no")])
+                    .unwrap(),
             ),
         }
     }
@@ -77,7 +78,9 @@ impl Backend {
                 let (server, database) = self.mysql();
                 server.url_at(&address.unwrap_or_else(|| format!("127.0.0.1:{}", server.port())), database)
             }
-            Self::Redis(redis) => format!("redis://{}", address.unwrap_or_else(|| format!("127.0.0.1:{}", redis.port()))),
+            Self::Redis(redis) => {
+                format!("redis://{}", address.unwrap_or_else(|| format!("127.0.0.1:{}", redis.port())))
+            }
         }
     }
 

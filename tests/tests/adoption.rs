@@ -1,6 +1,7 @@
 //! An id that we did not issue is never adopted, with the distribution's unmodified php.ini; and a session that was ended
 //! stays ended, whatever is still running.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::time::Duration;
 

@@ -1,10 +1,12 @@
 //! The main job: two servers, one visitor, 50 clicks through the balancer; the cart is complete, and one cookie is set once.
 //! (With the real WordPress and the demo's plugin: `crates/testbed/tests/up.rs`.)
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 
-use cloakroom_system_tests::{Options, Rig, on_each_store};
+use cloakroom_system_tests::{Options, Rig, Store, on_each_store};
 use cloakroom_testbed::needs;
 
 /// Clicks 50 times; returns the cart as it was shown at each click, how many cookies were set, and the servers' names.
@@ -47,7 +49,22 @@ on_each_store! {
     }
 }
 
-/// That the test above can fail: the same clicks with PHP's own files.
+/// `extension` and `save_handler`, nothing else, on top of the distribution's php.ini.
+#[test]
+fn with_two_lines_in_php_ini_sessions_work_in_a_file_that_nobody_else_may_read() {
+    needs!("php-fpm", "nginx");
+    let rig = Rig::with(Store::Sqlite, Options { unset: true, ..Options::default() });
+    let (carts, cookies, servers) = click(&rig);
+    assert_eq!((carts[49].len(), cookies, servers.as_str()), (50, 1, "AB"), "{}", rig.site.php_logs());
+    rig.assert_quiet();
+    let place = rig.backend.file().parent().unwrap().to_path_buf();
+    let entries: Vec<_> = std::fs::read_dir(&place).unwrap().map(Result::unwrap).collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert!(entries[0].file_name().to_string_lossy().starts_with("cloakroom-"), "{entries:?}");
+    assert_eq!(entries[0].metadata().unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+/// That the tests above can fail: the same clicks with PHP's own files.
 #[test]
 fn without_cloakroom_the_same_clicks_leave_half_a_cart_on_each_server() {
     needs!("php-fpm", "nginx");

@@ -1,10 +1,11 @@
 //! Kill -9 of php-fpm workers and of the store's server under load: what was acknowledged is there, every session can be
 //! read, nobody is stuck.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::time::Duration;
 
-use cloakroom_system_tests::{Crowd, Options, Record, Rig, on_each_server, on_each_store};
+use cloakroom_system_tests::{Crowd, Options, Record, Rig, Store, on_each_server, on_each_store};
 use cloakroom_testbed::wait_until;
 
 const KILLS: usize = 20;
@@ -71,4 +72,38 @@ on_each_server! {
         assert!(record.detached > 0, "no request met an outage: this test has shown nothing");
         assert_nobody_is_stuck(&rig, &record);
     }
+}
+
+/// A crowd on a page of this kind, which does not keep what it acknowledges.
+fn crowd_on(page: &str) {
+    let rig = Rig::new(Store::Sqlite);
+    let honest = "session_write_close();";
+    let code = include_str!("../pages/cart.php");
+    assert!(code.contains(honest));
+    rig.page("cart.php", &code.replace(honest, page));
+    let _record = Crowd::new(&rig, 2).click_while(|crowd| crowd.await_progress(100));
+}
+
+/// That the tests above can fail: a page that lies now and then.
+#[test]
+#[should_panic(expected = "acknowledged and lost")]
+fn a_crowd_sees_what_is_acknowledged_and_lost() {
+    crowd_on("('first' === ($_GET['add'] ?? 'first') || mt_rand(0, 9) ? session_write_close() : session_abort());");
+}
+
+/// A page that applies some things twice.
+#[test]
+#[should_panic(expected = "applied twice")]
+fn a_crowd_sees_what_is_applied_twice() {
+    crowd_on(
+        "((isset($_GET['add']) && !mt_rand(0, 9) && $_SESSION['cart'][] = $_GET['add']) || true) && session_write_close();",
+    );
+}
+
+/// Two servers that share nothing.
+#[test]
+#[should_panic(expected = "wrong pages")]
+fn a_crowd_sees_a_page_without_its_session() {
+    let rig = Rig::with_files(2, Options::default());
+    let _record = Crowd::new(&rig, 2).click_while(|crowd| crowd.await_progress(100));
 }

@@ -1,6 +1,7 @@
 //! What happens to servers and sessions in a day: log-outs on one server while the other one works, reloads of a pool,
 //! responses that leave early, sessions that start by themselves.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::time::Duration;
 

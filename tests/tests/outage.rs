@@ -1,6 +1,7 @@
 //! The store is stopped or frozen: pages come in time without their session, cookies stay, the log says it once for each
 //! worker; and back again, nothing that a page without its session believed has been stored.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -51,7 +52,8 @@ fn visit_during_outage(visitor: &Visitor, stranger: &Visitor) -> BTreeSet<i32> {
     let mut workers = BTreeSet::new();
     wait_until("every worker has met the outage", Duration::from_secs(30), || {
         std::thread::scope(|scope| {
-            let queries = ["add=lost", "", "rotate=true&login=eve", "rotate=false&add=lost", "logout=1", "add=lost&login=eve"];
+            let queries =
+                ["add=lost", "", "rotate=true&login=eve", "rotate=false&add=lost", "logout=1", "add=lost&login=eve"];
             let asked = queries.map(|query| {
                 let ask = scope.spawn(move || without_session(visitor.cart(query)));
                 (query, ask)

@@ -1,6 +1,7 @@
 //! What people put into sessions, how they name it, how it is encoded, under which ids, and through whose handlers: right
 //! results on two servers, which are those of PHP's own files on one.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::time::Duration;
 
@@ -156,12 +157,18 @@ on_each_store! {
 fn a_name_with_a_bar_wipes_nothing() {
     needs!("php-fpm", "nginx");
     let rig = Rig::new(Store::Sqlite);
-    rig.code("bar.php", "
+    rig.code(
+        "bar.php",
+        "
         ini_set('session.serialize_handler', $_GET['s']);
         session_start();
         $_SESSION['a|b'] = 'bar';
-        echo json_encode(session_write_close());");
-    rig.code("show.php", "ini_set('session.serialize_handler', $_GET['s']); session_start(); echo json_encode($_SESSION);");
+        echo json_encode(session_write_close());",
+    );
+    rig.code(
+        "show.php",
+        "ini_set('session.serialize_handler', $_GET['s']); session_start(); echo json_encode($_SESSION);",
+    );
     let visitor = rig.visitor();
     visitor.fill(&["hat"]);
     assert_eq!(visitor.get("/bar.php?s=php").body, "false");
@@ -183,13 +190,16 @@ fn names_that_look_like_numbers_are_treated_as_php_treats_them() {
     needs!("php-fpm", "nginx");
     let (rig, files) = (Rig::new(Store::Sqlite), Rig::with_files(1, Options::default()));
     for rig in [&rig, &files] {
-        rig.code("set.php", "
+        rig.code(
+            "set.php",
+            "
             ini_set('session.serialize_handler', $_GET['s']);
             session_start();
             $_SESSION['before'] = 'b';
             $_SESSION['123'] = 'number'; $_SESSION[7] = [1]; $_SESSION['-5'] = 'minus'; $_SESSION['007'] = 'agent';
             $_SESSION['after'] = 'a';
-            @session_write_close();");
+            @session_write_close();",
+        );
         rig.code("show.php", "ini_set('session.serialize_handler', $_GET['s']); session_start(); var_dump($_SESSION);");
     }
     for encoder in encoders(&rig) {
@@ -229,11 +239,14 @@ fn an_id_that_is_named_before_the_start_is_replaced_unless_strictness_is_phps() 
     needs!("php-fpm", "nginx");
     for (strict, kept) in [("1", false), ("php", true)] {
         let rig = Rig::with(Store::Sqlite, Options::default().set("cloakroom.strict", strict));
-        rig.code("prefix.php", "
+        rig.code(
+            "prefix.php",
+            "
             if (empty($_COOKIE['PHPSESSID'])) { session_id(session_create_id('shop-')); }
             session_start();
             $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1;
-            echo $_SESSION['n'];");
+            echo $_SESSION['n'];",
+        );
         let visitor = rig.visitor();
         assert_eq!(visitor.get("/prefix.php").set_cookies().len(), 1);
         let ticket = visitor.ticket();

@@ -1,6 +1,7 @@
 //! What a thief of the store or of the logs gets: no session id, no word of a payload; and what somebody who can write to the
 //! database gets by copying or altering rows: sessions that do not open.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use cloakroom_system_tests::{Options, Rig, Store, Visitor, on_each_store};
 use cloakroom_testbed::{needs, wait_until};
@@ -191,7 +192,19 @@ impl Vandal<'_> {
 
 /// What decides about a record, except its key.
 const COLUMNS: [&str; 13] = [
-    "incarnation", "counter", "state", "kind", "at", "created", "touched", "idle", "absolute", "owner", "format", "size", "about",
+    "incarnation",
+    "counter",
+    "state",
+    "kind",
+    "at",
+    "created",
+    "touched",
+    "idle",
+    "absolute",
+    "owner",
+    "format",
+    "size",
+    "about",
 ];
 
 fn altered_rows_do_not_open(store: Store) {

@@ -1,6 +1,7 @@
 //! A reply cut after the server applied a commit: applied once. A request that never reached it: once or not at all, and the
 //! page says which.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,7 +16,10 @@ fn is_write(store: Store) -> impl Fn(&[u8]) -> bool + Send + 'static {
     move |request| match store {
         // COM_STMT_EXECUTE
         Store::Mysql => request.len() > 250 && request.get(4) == Some(&0x17),
-        _ => request.len() > 200 && [&b"EVALSHA"[..], b"SET"].iter().any(|verb| request.windows(verb.len()).any(|w| w == *verb)),
+        _ => {
+            request.len() > 200
+                && [&b"EVALSHA"[..], b"SET"].iter().any(|verb| request.windows(verb.len()).any(|w| w == *verb))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rotation and log-in: cart and user are there, also when it is the very first request, and also when PHP dies at any moment
 //! of it.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! What a request costs: one round trip to load, one to write.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use cloakroom_system_tests::{Options, Page, Rig, Store, on_each_server};
 

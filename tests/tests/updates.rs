@@ -1,5 +1,6 @@
 //! Requests of one session at the same time: each keeps what it changed, on every store, and none waits for another.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
