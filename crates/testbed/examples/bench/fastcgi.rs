@@ -23,8 +23,8 @@ pub(crate) struct Page {
 impl Page {
     /// The value of the session's cookie, if one is set.
     pub(crate) fn cookie(&self) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.strip_prefix("Set-Cookie: PHPSESSID="));
-        lines.last().map(|value| value.split(';').next().unwrap_or(value))
+        let mut lines = self.head.lines().filter_map(|line| line.strip_prefix("Set-Cookie: PHPSESSID="));
+        lines.next_back().map(|value| value.split(';').next().unwrap_or(value))
     }
 }
 

@@ -98,13 +98,7 @@ pub(crate) fn burst(
 }
 
 /// One worker's part; microseconds that each reply took.
-fn visit(
-    worker: &mut Worker,
-    visitors: &mut [Visitor],
-    size: usize,
-    requests: usize,
-    mode: &str,
-) -> Result<Vec<f64>> {
+fn visit(worker: &mut Worker, visitors: &mut [Visitor], size: usize, requests: usize, mode: &str) -> Result<Vec<f64>> {
     let query = format!("mode={mode}&size={size}");
     let with_session = mode == "count";
     let mut waits = Vec::with_capacity(requests);

@@ -138,7 +138,8 @@ impl Report {
         let map = |pairs: &[(&'static str, String)]| -> serde_json::Map<String, serde_json::Value> {
             pairs.iter().map(|(name, value)| ((*name).into(), value.clone().into())).collect()
         };
-        let shared: Vec<_> = self.shared.iter().map(|(name, s)| serde_json::json!({"name": name, "result": s})).collect();
+        let shared: Vec<_> =
+            self.shared.iter().map(|(name, s)| serde_json::json!({"name": name, "result": s})).collect();
         let all = serde_json::json!({
             "effort": self.effort,
             "machine": map(&self.facts),

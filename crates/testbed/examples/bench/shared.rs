@@ -56,7 +56,8 @@ pub(crate) fn measure(subject: &mut Subject, each: usize) -> Result<Shared> {
     });
     let last = workers[0].get("mode=hold&size=0&worker=0", Some(session))?;
     let sum = last.body.split(' ').next().and_then(|sum| sum.parse::<u64>().ok()).unwrap_or(0);
-    let waits: Vec<f64> = starts.iter().flatten().filter(|start| **start > WAITED).map(|start| start / 1000.0).collect();
+    let waits: Vec<f64> =
+        starts.iter().flatten().filter(|start| **start > WAITED).map(|start| start / 1000.0).collect();
     Ok(Shared {
         requests: starts.len(),
         waited: waits.len(),

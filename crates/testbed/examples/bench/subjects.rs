@@ -124,13 +124,7 @@ pub(crate) fn start(servers: &Servers, script: &Path, disk: &Folder, memory: &Pa
 }
 
 /// Starts only the one of this name.
-pub(crate) fn start_one(
-    name: &str,
-    servers: &Servers,
-    script: &Path,
-    disk: &Folder,
-    memory: &Path,
-) -> Result<Subject> {
+pub(crate) fn start_one(name: &str, servers: &Servers, script: &Path, disk: &Folder, memory: &Path) -> Result<Subject> {
     let mut plans = plans(servers, disk, memory)?;
     let Some(at) = plans.iter().position(|plan| plan.name == name) else {
         let names: Vec<&str> = plans.iter().map(|plan| plan.name).collect();
