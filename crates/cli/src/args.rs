@@ -30,8 +30,8 @@ pub struct Cli {
 
 const AFTER: &str = "\
 The store is found as PHP is configured: its php.ini files and PHP-FPM pools are
-read, nothing is executed. Say --store, --store-file or --php-ini to look
-elsewhere. No command makes a store.
+read; only doctor runs PHP, to see whether it loads the extension. Say --store,
+--store-file or --php-ini to look elsewhere. No command makes a store.
 
 Sessions are named by their key, a hash of the session id; the id itself is
 never stored, so no command can print it.
@@ -109,6 +109,38 @@ pub enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
+
+    /// Say which variables two requests changed at once
+    #[command(
+        long_about = "Say which variables two requests of one session changed at once, so that one change was lost, and \
+                      what to do about it."
+    )]
+    Conflicts(ReportArgs),
+
+    /// Say where somebody may have used a stolen session
+    #[command(
+        long_about = "Say where somebody may have used a stolen session: an id that was replaced at a log-in and used \
+                      after its grace. The visitor got an empty session."
+    )]
+    Alarms(ReportArgs),
+
+    /// Say what requests waited for, and how long
+    Waits(ReportArgs),
+
+    /// Say which writes were not saved, and why
+    Dropped(ReportArgs),
+}
+
+/// Which part of a report.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// How far back, such as 30m, 12h or 7d (by whole hours; 30d are kept)
+    #[arg(long, value_name = "AGE", default_value = "24h", value_parser = units::parse_age)]
+    pub since: Duration,
+
+    /// Show at most so many lines, the most frequent first; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
 }
 
 /// Which sessions to list.

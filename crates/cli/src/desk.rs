@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::{Budget, Engine, Store};
@@ -33,15 +34,25 @@ impl Desk {
     /// # Errors
     /// When the URL can't be used.
     pub fn open(place: Place, around: &Surroundings, timeout: Duration) -> Result<Self, Failure> {
+        let options = Options { clock: around.clock.clone(), create: false };
+        Self::over(place, around, timeout, |place| Ok(cloakroom_stores::open(&place.url, &options)?))
+    }
+
+    /// As [`open`](Self::open), over a store that `open` makes.
+    pub(crate) fn over(
+        place: Place,
+        around: &Surroundings,
+        timeout: Duration,
+        open: impl FnOnce(&Place) -> Result<Arc<dyn Store>, Failure>,
+    ) -> Result<Self, Failure> {
         let user = place.url.strip_prefix("sqlite:").and_then(|path| AsOwner::of(Path::new(path)));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|e| Failure::could_not(format!("The command could not start: {e}.")))?;
-        let options = Options { clock: around.clock.clone(), create: false };
         let store = {
             let _guard = runtime.enter();
-            cloakroom_stores::open(&place.url, &options)?
+            open(&place)?
         };
         let engine = Engine::builder(store).clock(around.clock.clone()).build();
         let about = engine.store().describe();

@@ -114,6 +114,12 @@ pub fn utc(time: Time) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// A point in time for people, to the minute and without its zone: `2023-11-14 22:00`.
+pub fn hour(time: Time) -> String {
+    let (year, month, day, second) = civil(time);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", second / 3600, second / 60 % 60)
+}
+
 /// Year, month, day and second of the day, in the proleptic Gregorian calendar. Years are counted from March, so that
 /// the leap day comes last.
 fn civil(time: Time) -> (u64, u64, u64, u64) {

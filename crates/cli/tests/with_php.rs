@@ -55,6 +55,71 @@ fn a_session_that_php_keeps_in_its_default_store_is_found_shown_and_ended() {
 }
 
 #[test]
+fn what_two_requests_of_php_changed_at_once_is_reported() {
+    needs!("php", "extension");
+    let folder = Folder::new("cli-conflict").expect("a folder");
+    let url = format!("sqlite:{}", folder.join("sessions.sqlite").display());
+    let settings = PhpSettings::cloakroom(Some(&url)).expect("the extension");
+    let other = r#"session_id($argv[1]); session_start(); $_SESSION['cart']['hat'] = 2; $_SESSION['other'] = 1;"#;
+    let code = r#"session_start(); $_SESSION['cart']['hat'] = 1; session_write_close();
+        session_start();
+        passthru(escapeshellarg(PHP_BINARY) . ' -r ' . escapeshellarg($argv[1]) . ' -- ' . escapeshellarg(session_id()));
+        $_SESSION['cart']['hat'] = 3; session_write_close();
+        session_start(); echo json_encode($_SESSION), ' ', session_id();"#;
+    let mut command = cloakroom_testbed::cli(&settings, &folder.join("conf.d")).expect("php");
+    let done = command.args(["-r", code, "--", other]).output().expect("php runs");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let (variables, id) = said.split_once(' ').unwrap_or_else(|| panic!("{done:?}"));
+    assert_eq!(variables, r#"{"cart":{"hat":3},"other":1}"#);
+
+    let conf = folder.join("conf.d").display().to_string();
+    let table = run(&["--php-ini", &conf, "conflicts"]);
+    assert!(table.contains("cart.*") && table.contains("cloakroom.merge_rules"), "{table}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["--php-ini", &conf, "conflicts", "--json"])).expect("JSON");
+    assert_eq!((&json["total"], &json["rows"][0]["label"]), (&1.into(), &"cart.*".into()), "{json}");
+    let key = json["rows"][0]["sample"].as_str().expect("a key");
+    assert!(run(&["--php-ini", &conf, "show", key]).contains("live"), "the sample names the session");
+    assert!(!table.contains(id), "{table}");
+}
+
+#[test]
+fn doctor_has_php_say_whether_it_loads_the_extension() {
+    needs!("php", "extension");
+    let version = cloakroom_testbed::php_version().expect("a version");
+    let debian = format!("/etc/php/{version}/cli");
+    if !std::path::Path::new(&debian).join("php.ini").is_file() {
+        eprintln!("skipped: PHP is not laid out as in Debian");
+        return;
+    }
+    let folder = Folder::new("cli-loads").expect("a folder");
+    let doctor = |extension: &std::path::Path| {
+        let settings = PhpSettings::new().extension(extension).set("session.save_handler", "cloakroom");
+        settings.write_to(&folder.join("conf.d")).expect("written");
+        run(&["--php-ini", &debian, "--php-ini", &folder.join("conf.d").display().to_string(), "doctor", "--json"])
+    };
+    let loads = |said: &str| {
+        let said: serde_json::Value = serde_json::from_str(said).expect("JSON");
+        let checks = said["sections"][0]["checks"].as_array().expect("checks").clone();
+        let found = checks.iter().find(|c| c["name"] == "loads").cloned();
+        found.map(|c| (c["level"].as_str().unwrap_or("").to_owned(), c["text"].as_str().unwrap_or("").to_owned()))
+    };
+    // A copy: only what nobody else can change is tried.
+    let fits = folder.join("cloakroom.so");
+    std::fs::copy(cloakroom_testbed::extension().expect("built"), &fits).expect("copied");
+    let (level, text) = loads(&doctor(&fits)).expect("tried");
+    assert_eq!(level, "ok", "{text}");
+
+    std::fs::write(&fits, "built for something else, ".repeat(99)).expect("written");
+    let (level, text) = loads(&doctor(&fits)).expect("tried");
+    assert_eq!(level, "problem", "{text}");
+    assert!(text.contains(&format!("php{version} can't load")) && text.contains("invalid ELF header"), "{text}");
+
+    std::fs::set_permissions(&fits, std::fs::Permissions::from_mode(0o777)).expect("mode");
+    assert_eq!(loads(&doctor(&fits)), None, "a file that others can write is not run");
+}
+
+#[test]
 fn ini_files_are_read_as_php_reads_them() {
     needs!("php");
     let folder = Folder::new("ini").expect("a folder");

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod end;
 pub mod key;
 pub mod list;
+pub mod report;
 pub mod show;
 pub mod sweep;
 
@@ -31,6 +32,10 @@ pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<O
                 Command::List(args) => list::run(&desk, args, &mut out),
                 Command::Show { key } => show::run(&desk, key, &mut out),
                 Command::End(args) => end::run(&desk, args, around, &mut out),
+                Command::Conflicts(args) => report::run(&desk, &report::CONFLICTS, args, &mut out),
+                Command::Alarms(args) => report::run(&desk, &report::ALARMS, args, &mut out),
+                Command::Waits(args) => report::run(&desk, &report::WAITS, args, &mut out),
+                Command::Dropped(args) => report::run(&desk, &report::DROPPED, args, &mut out),
                 Command::Sweep { limit } => sweep::run(&desk, *limit, &mut out),
             }
         }

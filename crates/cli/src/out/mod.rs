@@ -1,5 +1,6 @@
 //! What people and programs see: text wrapped for 80 columns, aligned tables, colours on a terminal, or JSON.
 
+pub mod mask;
 pub mod paint;
 pub mod session;
 pub mod wrap;

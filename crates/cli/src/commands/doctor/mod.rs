@@ -1,10 +1,11 @@
 //! `cloakroom doctor`: looks at PHP's settings and at the store, changes nothing, and says what to mend.
 //!
-//! `php` looks at each site's settings, `together` at sites that share something, `store` asks the store, and
+//! `php` looks at each site's settings, `fits` whether PHP loads the extension, `together` at sites that share something, `store` asks the store, and
 //! `files` looks at the files of the embedded one.
 
 mod check;
 mod files;
+mod fits;
 mod php;
 mod print;
 mod store;

@@ -3,6 +3,7 @@
 use cloakroom::{KeyRing, Namespace};
 
 use super::check::{Level, Section};
+use super::fits;
 use crate::php::{Php, Sapi, Scope, Site};
 use crate::place::{self, Where};
 use crate::{Surroundings, units};
@@ -65,6 +66,7 @@ pub(super) fn overview(phps: &[Php], sites: &[Site], store_named: bool, around: 
             );
         }
     }
+    fits::check(sites, around, &mut section);
     vec![section]
 }
 

@@ -8,8 +8,9 @@ use cloakroom_stores::masked;
 
 use super::check::Section;
 use super::files;
+use crate::commands::report;
 use crate::desk::Desk;
-use crate::out::plain;
+use crate::out::{mask, plain};
 use crate::place::Place;
 use crate::{Surroundings, units};
 
@@ -144,29 +145,28 @@ fn counts(desk: &Desk, section: &mut Section) {
 
 /// What was reported in the last 24 hours.
 fn lately(desk: &Desk, section: &mut Section) {
-    let Some(reports) = desk.store().reports() else { return };
-    let Ok(now) = desk.wait(desk.store().now(desk.budget())) else { return };
-    let since = u32::try_from(now.seconds() / 3600).unwrap_or(u32::MAX).saturating_sub(24);
+    if desk.store().reports().is_none() {
+        return;
+    }
     let kinds = [
-        (TallyKind::Alarm, "alarms", "possible thefts"),
-        (TallyKind::Unreadable, "unreadable", "records that did not open"),
-        (TallyKind::Dropped, "dropped", "writes dropped"),
+        (TallyKind::Alarm, "alarms", "possible thefts", " `cloakroom alarms` tells more."),
+        (TallyKind::Unreadable, "unreadable", "records that did not open", ""),
+        (TallyKind::Dropped, "dropped", "writes dropped", " `cloakroom dropped` tells more."),
     ];
     let mut quiet = true;
-    for (kind, name, what) in kinds {
-        let tallies = match desk.wait(reports.read(desk.budget(), kind, since, 100)) {
-            Ok(tallies) => tallies,
+    for (kind, name, what, more) in kinds {
+        let sums = match report::sums(desk, kind, Duration::from_secs(86_400)) {
+            Ok(sums) => sums,
             Err(error) => {
-                section.warning("reports", format!("Reports can't be read. {}", explain(&error)));
+                section.warning("reports", format!("Reports can't be read. {error}"));
                 return;
             }
         };
-        let total: u64 = tallies.iter().map(|t| t.count).sum();
-        if let Some(most) = tallies.first().filter(|_| total > 0) {
-            let label = plain(&most.label);
+        if let Some(most) = sums.rows.first() {
+            let label = plain(&mask::label(&most.label));
             section.warning(
                 name,
-                format!("In the last 24 hours {what}: {}, most of them: {label}.", units::number(total)),
+                format!("In the last 24 hours {what}: {}, most of them: {label}.{more}", units::number(sums.total)),
             );
             quiet = false;
         }
