@@ -52,6 +52,10 @@ impl Session {
                 return Ok(Committed::Nothing);
             }
             Held::Live(_) if same => return self.touch(engine, budget).await,
+            Held::Fresh | Held::Live(_) if self.readonly => {
+                self.touch(engine, budget).await?;
+                return Ok(self.dropped(engine, Dropped::ReadOnly));
+            }
             Held::Fresh | Held::Live(_) => {}
         }
         let limit = engine.policy.max_size;
@@ -529,7 +533,7 @@ async fn queue(engine: &Engine, budget: Budget, key: &Key) -> Option<Queued> {
     let token = getrandom::u64().ok()? >> 1;
     let mut tries = 0;
     while !budget.is_spent() {
-        let taken = leases.take(budget, &name, token, engine.holder, engine.policy.commit_lease, None).await;
+        let taken = leases.take(budget, &name, token, engine.holder(), engine.policy.commit_lease, None).await;
         match taken {
             Ok(LeaseOutcome::Taken(_)) => return Some(Queued { name, token }),
             Ok(LeaseOutcome::Held(_)) => {

@@ -1,6 +1,6 @@
 //! The engine: a store, the site's settings and a clock, and the doors' way in.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::breaker::Breaker;
 use crate::end;
@@ -46,7 +46,7 @@ pub struct Engine {
     pub(crate) policy: Policy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) merge: Arc<dyn Merge>,
-    pub(crate) holder: Holder,
+    pub(crate) holder: OnceLock<Holder>,
     pub(crate) breaker: Breaker,
     pub(crate) reporter: Reporter,
 }
@@ -91,10 +91,10 @@ impl EngineBuilder {
         self
     }
 
-    /// Who takes leases in this process. Default: an unknown host.
+    /// Who takes leases. Default: this process, as [`Holder::current`] finds it when the first lease is taken.
     #[must_use]
     pub fn holder(mut self, holder: Holder) -> Self {
-        self.0.holder = holder;
+        self.0.holder = holder.into();
         self
     }
 
@@ -114,7 +114,7 @@ impl Engine {
             policy: Policy::default(),
             clock: Arc::new(SystemClock),
             merge: Arc::new(PayloadMerge::default()),
-            holder: Holder { host: [0; 16], pid: std::process::id(), started: 0 },
+            holder: OnceLock::new(),
             breaker: Breaker::default(),
             reporter: Reporter::default(),
         })
@@ -123,6 +123,16 @@ impl Engine {
     /// The store below, for what only concerns stores: describing, counting, paging.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Who takes leases here.
+    pub(crate) fn holder(&self) -> Holder {
+        *self.holder.get_or_init(Holder::current)
+    }
+
+    /// The site's settings.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The breaker, for what a door writes to the log.
@@ -160,6 +170,23 @@ impl Engine {
         let loaded = self.store.load(budget, key).await?;
         let Some(record) = loaded.record.filter(|r| !r.expired(loaded.now)) else { return Ok(false) };
         end::end_with_trail(self, budget, key, &record.about.trail, kind, loaded.now).await?;
+        if let (Some(owner), Some(owners)) = (&record.owner, self.store.owners()) {
+            // A rotation may have moved it while we looked; where it went is sealed, but its trail tells. What is found may
+            // be moving as well, so this goes on until nothing is found.
+            let mut after: Option<Vec<u8>> = None;
+            let mut found = false;
+            loop {
+                let page = owners.find(budget, owner, after.as_deref(), 100).await?;
+                for next in page.records.iter().filter(|r| r.about.trail.contains(key)) {
+                    found = true;
+                    end::end_with_trail(self, budget, &next.key, &next.about.trail, kind, loaded.now).await?;
+                }
+                after = page.next;
+                if after.is_none() && !std::mem::take(&mut found) {
+                    break;
+                }
+            }
+        }
         Ok(!matches!(record.state, crate::record::State::Ended { .. }))
     }
 

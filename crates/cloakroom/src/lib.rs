@@ -11,13 +11,17 @@
 #![forbid(unsafe_code)]
 
 mod breaker;
+mod catch_up;
 mod commit;
+mod concurrency;
 pub mod conformance;
 mod end;
 mod engine;
 mod envelope;
+mod holder;
 mod id;
 mod key;
+pub mod lock;
 mod memory;
 mod merge;
 mod named;
@@ -36,10 +40,13 @@ mod version;
 pub mod wire;
 
 pub use breaker::{Breaker, Notice};
+pub use catch_up::CaughtUp;
+pub use concurrency::{BadConcurrency, Concurrency, LockPaths, Waiting};
 pub use engine::{Engine, EngineBuilder};
 pub use envelope::{EnvelopeError, Secret};
 pub use id::{BadSessionId, SessionId};
 pub use key::{BadNamespace, Key, NamedSecret, Namespace};
+pub use lock::{Locked, Locks, NotLocked, Scope, Unlocked, Waited};
 pub use memory::MemoryStore;
 pub use merge::{Merge, Merged, PayloadMerge, Prefer, Version as Payload};
 pub use open::{Absent, Opening};

@@ -47,6 +47,9 @@ pub enum Dropped {
     /// What is stored under the key does not open.
     #[error("what is stored for this session does not open, so what the request wrote was dropped")]
     Unreadable,
+    /// The request only reads.
+    #[error("the request was to read the session only, so what it wrote was dropped")]
+    ReadOnly,
 }
 
 /// What became of a rotation. The session goes on under its new id in every case but the last.

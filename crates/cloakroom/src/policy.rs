@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::concurrency::{Concurrency, LockPaths, Waiting};
+
 /// The deadlines of the sessions of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetime {
@@ -29,6 +31,19 @@ pub struct Policy {
     pub max_size: u32,
     /// How long the lease lives under which committers queue after three lost races. Default 2 seconds.
     pub commit_lease: Duration,
+    /// Whether requests of one session run side by side. Default: they do.
+    pub concurrency: Concurrency,
+    /// Paths of which requests take the session's lock though others run side by side. Default: none.
+    pub lock_paths: LockPaths,
+    /// How long locks are held and waited for.
+    pub waiting: Waiting,
+}
+
+impl Policy {
+    /// Whether a request for this path takes the session's lock before it loads.
+    pub fn locks(&self, path: &str) -> bool {
+        self.concurrency == Concurrency::Lock || self.lock_paths.cover(path)
+    }
 }
 
 impl Default for Policy {
@@ -38,6 +53,9 @@ impl Default for Policy {
             grace: Duration::from_secs(60),
             max_size: 16 << 20,
             commit_lease: Duration::from_secs(2),
+            concurrency: Concurrency::default(),
+            lock_paths: LockPaths::default(),
+            waiting: Waiting::default(),
         }
     }
 }

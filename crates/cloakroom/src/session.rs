@@ -73,6 +73,8 @@ pub struct Session {
     /// The store's clock less ours, in milliseconds; `None` until the store was asked.
     pub(crate) skew: Option<i64>,
     pub(crate) predecessor: Option<Predecessor>,
+    /// What this request changes is dropped.
+    pub(crate) readonly: bool,
 }
 
 impl Session {
@@ -107,6 +109,18 @@ impl Session {
     /// Says who is logged in (`None`: nobody) from the next commit or rotation on.
     pub fn set_owner(&mut self, owner: Option<Owner>) {
         self.owner = owner;
+    }
+
+    /// Whether this request only reads: its commits move the idle deadline on, and drop and count what was changed
+    /// ([`Dropped::ReadOnly`]). Ending and rotating are asked for by name and are carried out; a rotation takes along the
+    /// payload that it is given.
+    pub fn set_readonly(&mut self, readonly: bool) {
+        self.readonly = readonly;
+    }
+
+    /// Whether this request only reads.
+    pub fn is_readonly(&self) -> bool {
+        self.readonly
     }
 
     /// Whether a record was found for it, or made since.
@@ -155,6 +169,7 @@ impl Session {
             seen: engine.clock.now(),
             skew: None,
             predecessor: None,
+            readonly: false,
         }
     }
 

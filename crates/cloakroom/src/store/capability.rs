@@ -56,7 +56,7 @@ pub struct Lease {
     pub token: u64,
     /// Who holds it.
     pub holder: Holder,
-    /// When it was taken, by the store's clock.
+    /// When it was taken or last prolonged, by the store's clock.
     pub since: Time,
     /// When it ends by itself.
     pub until: Time,
@@ -75,7 +75,7 @@ pub enum LeaseOutcome {
 #[async_trait]
 pub trait Leases: Send + Sync {
     /// Takes the lease for `time` if it is free, has run out, or is held with the token `displacing` (whose holder is
-    /// known to be dead). Taking it again with the same token prolongs it.
+    /// known to be dead). Taking it again with the same token prolongs it; [`Lease::since`] is then when that was.
     async fn take(
         &self,
         budget: Budget,

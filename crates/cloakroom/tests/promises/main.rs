@@ -4,6 +4,8 @@ mod commit;
 mod faults;
 mod identity;
 mod lifetime;
+mod locks;
+mod readonly;
 mod rotation;
 
 use std::sync::Arc;
