@@ -63,12 +63,7 @@ pub fn resolve(args: &PlaceArgs, around: &Surroundings) -> Result<Place, Failure
         let url = url_in(file, &format!("The file {}", file.display())).map_err(Failure::could_not)?;
         return Ok(Place { url, found: format!("named in {}", file.display()), uid: None });
     }
-    for path in &args.php_ini {
-        if !path.exists() {
-            return Err(Failure::could_not(format!("{} is not there; check --php-ini.", path.display())));
-        }
-    }
-    let sites: Vec<Site> = php::find::all(around, &args.php_ini).iter().flat_map(php::site::sites).collect();
+    let sites: Vec<Site> = php::find::all(around, &args.php_ini)?.iter().flat_map(php::site::sites).collect();
     let uid = match &args.uid {
         None => None,
         Some(user) => Some(around.user_id(user).ok_or_else(|| {

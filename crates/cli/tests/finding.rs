@@ -118,6 +118,24 @@ fn php_ini_can_be_named() {
 }
 
 #[test]
+fn a_folder_of_a_server_with_php_ini_elsewhere_can_be_named() {
+    let m = Machine::new();
+    let url = filled(&m, "/srv/a.sqlite");
+    m.write("/srv/up/php-fpm-a/conf.d/99-site.ini", &format!("{ON}cloakroom.store = \"{url}\"\n"));
+    let path = |p: &str| m.path(p).display().to_string();
+    assert_eq!(live(&m, &["--php-ini", &path("/srv/up/php-fpm-a")]), Ok(5));
+    let other = filled(&m, "/srv/b.sqlite");
+    m.write(
+        "/srv/up/php-fpm-a/php-fpm.conf",
+        &format!("[www]\nuser = www-data\nphp_admin_value[cloakroom.store] = \"{other}\"\n"),
+    );
+    std::fs::remove_file(m.path("/srv/a.sqlite")).expect("removed");
+    assert_eq!(live(&m, &["--php-ini", &path("/srv/up/php-fpm-a")]), Ok(5), "its pools are read too");
+    let said = m.run(&["--php-ini", &path("/srv/up"), "doctor"]);
+    assert!(said.code == 2 && said.error.contains("holds no settings"), "not looked for elsewhere: {said:?}");
+}
+
+#[test]
 fn no_command_makes_a_store_or_a_folder() {
     let m = Machine::new().with_fpm(ON);
     let folder = m.path("/var/lib/php/sessions");

@@ -1,6 +1,7 @@
 //! `cloakroom-testbed`: brings WordPress on two application servers up, and down again. `make up` and `make down` call it.
 #![forbid(unsafe_code)]
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cloakroom_testbed::up::{self, Action, Handler, Store};
@@ -66,8 +67,28 @@ fn bring_up(handler: Handler) -> Result<()> {
     }
     println!("  curl -s -c jar -b jar '{address}?cloakroom_demo=add&item=3'     (again and again)");
     println!("  {address}wp-admin/ as admin, password {}", report.admin_password);
+    if let (Handler::Cloakroom(_), Some(command)) = (handler, command()) {
+        let settings = from_here(&up::folder().join("php-fpm-a"));
+        println!(
+            "  {} --php-ini {} list     (also: conflicts, doctor)",
+            from_here(&command).display(),
+            settings.display()
+        );
+    }
     println!("\nmake down ends it. Logs are under {}", up::folder().display());
     Ok(())
+}
+
+/// The operator's command, which `make up` leaves beside this one.
+fn command() -> Option<PathBuf> {
+    let command = std::env::current_exe().ok()?.with_file_name("cloakroom");
+    command.is_file().then_some(command)
+}
+
+/// A path as short as it can be typed in the present folder.
+fn from_here(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).to_path_buf()
 }
 
 fn show_status() -> ExitCode {

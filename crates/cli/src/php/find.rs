@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::ini::{self, Ini, Scope};
 use super::pools::{self, Pool};
-use crate::Surroundings;
+use crate::{Failure, Surroundings};
 
 /// What PHP runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,9 +144,28 @@ impl Php {
 }
 
 /// Every PHP of this machine, or the one that the operator named.
-pub fn all(around: &Surroundings, named: &[PathBuf]) -> Vec<Php> {
-    if !named.is_empty() {
-        return vec![one(around, named)];
+///
+/// # Errors
+/// When nothing can be read where the operator said.
+pub fn all(around: &Surroundings, named: &[PathBuf]) -> Result<Vec<Php>, Failure> {
+    for path in named {
+        if !path.exists() {
+            return Err(Failure::could_not(format!("{} is not there; check --php-ini.", path.display())));
+        }
+    }
+    if let Some(first) = named.first() {
+        let php = one(around, named);
+        return match (php.reading.files.is_empty(), php.reading.unreadable.first()) {
+            (false, _) => Ok(vec![php]),
+            (true, Some((path, error))) => Err(Failure::could_not(format!(
+                "{} can't be read ({error}); run the command as root, or as its owner.",
+                path.display()
+            ))),
+            (true, None) => Err(Failure::could_not(format!(
+                "{} holds no settings of PHP; give --php-ini a php.ini, a folder of ini files, or the folder of one SAPI.",
+                first.display()
+            ))),
+        };
     }
     let mut found = Vec::new();
     for version in files_in(&around.at("/etc/php"), |name| name.starts_with(|c: char| c.is_ascii_digit())) {
@@ -174,7 +193,7 @@ pub fn all(around: &Surroundings, named: &[PathBuf]) -> Vec<Php> {
         }
         found.push(php);
     }
-    found
+    Ok(found)
 }
 
 /// The folder of one SAPI as Debian lays it out. Its build of PHP keeps sessions in a place of its own.
@@ -184,7 +203,10 @@ fn debian(around: &Surroundings, folder: &Path) -> Php {
     let version = name(folder.parent()).filter(|v| v.starts_with(|c: char| c.is_ascii_digit()));
     let mut php = Php::new(version, sapi);
     php.save_path = "/var/lib/php/sessions";
-    php.ini(around, &folder.join("php.ini"));
+    let ini = folder.join("php.ini");
+    if ini.is_file() {
+        php.ini(around, &ini);
+    }
     php.folder(around, &folder.join("conf.d"));
     let fpm = folder.join("php-fpm.conf");
     if fpm.is_file() {
@@ -202,7 +224,9 @@ fn one(around: &Surroundings, named: &[PathBuf]) -> Php {
         if folder.is_some_and(|f| f.starts_with(around.at("/etc/php"))) {
             php.save_path = "/var/lib/php/sessions";
         }
-        if path.join("php.ini").is_file() {
+        // A server that takes php.ini from elsewhere has only the rest of such a folder.
+        let of_a_sapi = |path: &Path| ["php.ini", "php-fpm.conf", "conf.d"].iter().any(|name| path.join(name).exists());
+        if of_a_sapi(path) {
             let found = debian(around, path);
             php.values.extend(found.values);
             php.pools = found.pools;

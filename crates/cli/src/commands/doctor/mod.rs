@@ -32,12 +32,7 @@ pub(super) fn run(cli: &Cli, around: &Surroundings, out: &mut Out<'_>) -> Result
 
 fn examine(cli: &Cli, around: &Surroundings) -> Result<Vec<Section>, Failure> {
     let named = cli.place.store.is_some() || cli.place.store_file.is_some();
-    for path in &cli.place.php_ini {
-        if !path.exists() {
-            return Err(Failure::could_not(format!("{} is not there; check --php-ini.", path.display())));
-        }
-    }
-    let phps = find::all(around, &cli.place.php_ini);
+    let phps = find::all(around, &cli.place.php_ini)?;
     if phps.is_empty() && !named {
         return Err(Failure::could_not(
             "No PHP was found on this machine, so there is nothing to check. Say where its php.ini is with --php-ini, or \
