@@ -97,15 +97,18 @@ impl Conn {
     }
 
     fn check_once(db: &Connection, path: &Path, create: bool) -> Result<(), Checked> {
+        // All of it in one snapshot: between two looks another process may have made the tables.
+        let snapshot = db.unchecked_transaction()?;
         let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let (application, version) = (number("application_id")?, number("user_version")?);
+        let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+        snapshot.finish()?;
         match (application, version) {
             (schema::APPLICATION_ID, schema::SCHEMA_VERSION) => {}
             (schema::APPLICATION_ID, newer) => {
                 return Err(Checked::Ours(foreign(path, &format!("a newer release wrote it (layout {newer})"))));
             }
             (0, 0) => {
-                let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
                 if tables > 0 {
                     return Err(Checked::Ours(foreign(path, "it is the database of another application")));
                 }
