@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::merge::{Merged, Prefer, Version as Payload};
 use crate::outcome::{Committed, Dropped, EngineError};
 use crate::record::{About, Owner, Record, State};
-use crate::session::{Held, Session, Ticket};
+use crate::session::{Held, Session, Ticket, Unsure};
 use crate::store::{Budget, Created, LeaseName, LeaseOutcome, StoreError, Swapped, TallyKind};
 use crate::time::Time;
 use crate::version::{CommitId, Version};
@@ -41,6 +41,7 @@ impl Session {
         payload: &[u8],
         format: u8,
     ) -> Result<Committed, EngineError> {
+        self.settle(engine, budget).await?;
         let same_payload = payload == self.base && (format == self.format || payload.is_empty());
         let same = same_payload && self.owner == self.base_owner;
         match &self.held {
@@ -63,14 +64,66 @@ impl Session {
             return Err(EngineError::TooLarge { size: payload.len(), limit });
         }
         let mine = Mine { payload, format, commit: CommitId::draw()? };
+        if self.predecessor.is_some() {
+            // First, so that an error means that nothing was saved.
+            let all = self.with_stored(engine, &mine)?;
+            let all = all.as_ref().map_or((format, payload), |m| (m.format, &m.payload));
+            self.bare_predecessor(engine, budget, Payload { format: all.0, payload: all.1 }).await?;
+        }
         let committed = match &self.held {
             Held::Live(_) => self.swap_own(engine, budget, &mine).await,
             _ => self.create_own(engine, budget, &mine).await,
-        }?;
-        if matches!(committed, Committed::Written | Committed::Merged { .. }) {
-            self.bare_predecessor(engine, budget).await?;
+        };
+        if let Err(EngineError::OutcomeUnknown(_)) = &committed {
+            self.unsure = Some(Box::new(Unsure {
+                commit: mine.commit,
+                payload: payload.to_vec(),
+                format,
+                owner: self.owner.clone(),
+                known: self.known_commits(),
+            }));
         }
-        Ok(committed)
+        committed
+    }
+
+    /// After a commit whose outcome stayed unknown: finds out what became of it before anything else is written, so that
+    /// what it wrote is not written once more.
+    pub(crate) async fn settle(&mut self, engine: &Engine, budget: Budget) -> Result<(), EngineError> {
+        let Some(unsure) = &self.unsure else { return Ok(()) };
+        let unknown = |error| EngineError::OutcomeUnknown(Some(error));
+        let loaded = engine.load_noted(budget, &self.key).await.map_err(unknown)?;
+        let now = loaded.now;
+        if let Some(record) = loaded.record.filter(|r| !r.expired(now)) {
+            let mut applied = record.about.commits.contains(unsure.commit);
+            let mut hidden = record.about.commits.may_have_lost(&unsure.known);
+            if !applied && matches!(record.state, State::Moved { .. }) {
+                let found = engine.successor(budget, &self.ticket, &self.key, &record, now).await.map_err(unknown)?;
+                if let Some(log) = found.and_then(|(_, _, l)| l.record).map(|r| r.about.commits) {
+                    applied = log.contains(unsure.commit);
+                    hidden = log.may_have_lost(&unsure.known);
+                }
+            }
+            if applied {
+                let Some(unsure) = self.unsure.take() else { return Ok(()) };
+                let stored = engine.opened(self.ticket.secret(), &self.key, &record, now);
+                let mine = Mine { payload: &unsure.payload, format: unsure.format, commit: unsure.commit };
+                let owner = std::mem::replace(&mut self.owner, unsure.owner);
+                match stored {
+                    Some(payload) if record.state.is_live() => {
+                        let stored = Merged { payload, format: record.format, conflicts: Vec::new() };
+                        self.written(record, &mine, Some(stored));
+                    }
+                    _ => self.payload_is(mine.payload, mine.format),
+                }
+                self.owner = owner;
+                return Ok(());
+            }
+            if hidden && !matches!(record.state, State::Ended { .. }) {
+                return Err(EngineError::OutcomeUnknown(None));
+            }
+        }
+        self.unsure = None;
+        Ok(())
     }
 
     /// Stores an empty record under a new id whose ticket leaves although nothing is in the session yet, so that the id
@@ -188,7 +241,8 @@ impl Session {
             let now = loaded.now;
             self.measured(engine, now);
             let Some(record) = loaded.record.filter(|r| !r.expired(now)) else {
-                match self.make_anew(engine, budget, mine, now).await? {
+                let tried = self.make_anew(engine, budget, mine, now).await;
+                match tried.map_err(|error| still_unknown(error, unknown.as_ref()))? {
                     Tried::Done(committed) => return Ok(committed),
                     Tried::Unknown(error) => unknown = Some(error),
                     Tried::Lost => races += 1,
@@ -203,10 +257,10 @@ impl Session {
             }
             let tried = match record.state {
                 State::Ended { .. } => return Ok(self.over_with(engine, Dropped::Ended)),
-                State::Moved { .. } => self.commit_to_successor(engine, budget, mine, &record, now).await?,
-                State::Live => self.merge_in(engine, budget, mine, record, now).await?,
+                State::Moved { .. } => self.commit_to_successor(engine, budget, mine, &record, now).await,
+                State::Live => self.merge_in(engine, budget, mine, record, now).await,
             };
-            match tried {
+            match tried.map_err(|error| still_unknown(error, unknown.as_ref()))? {
                 Tried::Done(committed) => return Ok(committed),
                 Tried::Unknown(error) => unknown = Some(error),
                 Tried::Lost => races += 1,
@@ -230,7 +284,9 @@ impl Session {
     /// What is to be written where the store holds more than our base: that, with our changes.
     fn with_stored(&self, engine: &Engine, mine: &Mine<'_>) -> Result<Option<Merged>, EngineError> {
         let Some((format, payload)) = &self.stored else { return Ok(None) };
-        self.merged(engine, mine, payload, *format, Prefer::Mine).map(Some)
+        // What others removed stays removed, also where this request goes on changing what it still has.
+        let prefer = if self.owner == self.base_owner { Prefer::Later } else { Prefer::Mine };
+        self.merged(engine, mine, payload, *format, prefer).map(Some)
     }
 
     /// Merges into the live record that somebody else has written.
@@ -507,6 +563,11 @@ enum Tried {
     Done(Committed),
     Lost,
     Unknown(StoreError),
+}
+
+/// What a later try says of itself says nothing of an earlier one whose reply was lost.
+fn still_unknown(error: EngineError, unknown: Option<&StoreError>) -> EngineError {
+    if unknown.is_some() { EngineError::OutcomeUnknown(unknown.cloned()) } else { error }
 }
 
 pub(crate) fn size(payload: &[u8]) -> u32 {

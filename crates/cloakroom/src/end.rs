@@ -1,11 +1,12 @@
 //! Ending: a tombstone stays, so that a request that was already running can't bring the session back.
 
+use crate::commit::pause;
 use crate::engine::Engine;
 use crate::key::Key;
 use crate::outcome::{Dropped, EngineError};
-use crate::record::{EndKind, MoveKind, State, Tombstone};
+use crate::record::{EndKind, MoveKind, Record, State, Tombstone};
 use crate::session::{Held, Session, Ticket};
-use crate::store::{Budget, StoreError};
+use crate::store::{Budget, StoreError, Swapped};
 use crate::time::Time;
 
 impl Session {
@@ -26,10 +27,8 @@ impl Session {
                 .into());
             }
             Held::Live(record) => {
-                let trail = record.about.trail.clone();
-                let now = self.now(engine);
-                self.end_successor(engine, budget).await?;
-                end_with_trail(engine, budget, &self.key, &trail, kind, now).await?;
+                let rest = self.end_where_it_is(engine, budget, kind, record.as_ref().clone()).await?;
+                end_all(engine, budget, &rest, kind, self.now(engine)).await?;
             }
         }
         self.held = Held::Over(Dropped::Ended);
@@ -37,22 +36,61 @@ impl Session {
         Ok(())
     }
 
-    /// Where the record was moved since our load, and in a way that we may follow, ends where it went.
-    async fn end_successor(&self, engine: &Engine, budget: Budget) -> Result<(), EngineError> {
-        let Ticket::Id(_) = &self.ticket else { return Ok(()) };
-        let loaded = engine.breaker.note(engine.store.load(budget, &self.key).await);
-        let Ok(loaded) = loaded else { return Ok(()) };
-        let Some(record) = loaded.record else { return Ok(()) };
-        if !matches!(record.state, State::Moved { kind: MoveKind::Follow, .. }) {
-            return Ok(());
+    /// Ends the live record by its version, so that a rotation that comes in between is seen and not written over: where
+    /// it moved in a way that we may follow, ends what it has become. The keys that remain to be ended.
+    async fn end_where_it_is(
+        &self,
+        engine: &Engine,
+        budget: Budget,
+        kind: EndKind,
+        mut head: Record,
+    ) -> Result<Vec<Key>, EngineError> {
+        let mut now = self.now(engine);
+        let (mut ticket, mut key) = (self.ticket.clone(), self.key);
+        let mut races = 0;
+        let done = loop {
+            let tombstone = Tombstone::new(kind, now, engine.policy.tombstone)?;
+            let ended = tombstone.record(Some(&head));
+            let swapped = engine.store.swap(budget, &key, head.version, &ended, now).await;
+            match engine.breaker.note_write(swapped) {
+                Ok(Swapped::Done) => break true,
+                Ok(Swapped::OwnerEnded) => break false,
+                Ok(Swapped::Stale) => {}
+                Err(error) if error.outcome_unknown() => {}
+                Err(error) => return Err(error.into()),
+            }
+            if races > 0 {
+                pause(budget, races).await;
+            }
+            if budget.is_spent() {
+                return Err(EngineError::Busy);
+            }
+            races += 1;
+            let mut loaded = match engine.load_noted(budget, &key).await {
+                Err(StoreError::Damaged { .. }) => break false,
+                loaded => loaded?,
+            };
+            if let Some(moved) = loaded.record.as_ref().filter(|r| !r.expired(loaded.now))
+                && matches!(moved.state, State::Moved { kind: MoveKind::Follow, .. })
+                && let Some((id, next, found)) = engine.successor(budget, &ticket, &key, moved, loaded.now).await?
+                && found.record.as_ref().is_some_and(|r| r.owner == moved.owner)
+            {
+                (ticket, key, loaded) = (Ticket::Id(id), next, found);
+            }
+            now = loaded.now;
+            match loaded.record {
+                Some(record) if record.state.is_live() && !record.expired(now) => head = record,
+                _ => break false,
+            }
+        };
+        let mut rest = head.about.trail;
+        if !done {
+            rest.insert(0, key);
         }
-        if let Some((_, key, found)) = engine.successor(budget, &self.ticket, &self.key, &record, loaded.now).await?
-            && let Some(next) = found.record
-            && next.owner == record.owner
-        {
-            end_with_trail(engine, budget, &key, &next.about.trail, EndKind::Destroyed, found.now).await?;
+        if key != self.key && !rest.contains(&self.key) {
+            rest.push(self.key);
         }
-        Ok(())
+        Ok(rest)
     }
 }
 
@@ -65,7 +103,12 @@ pub(crate) async fn end_with_trail(
     kind: EndKind,
     now: Time,
 ) -> Result<(), EngineError> {
-    for key in std::iter::once(key).chain(trail) {
+    end_all(engine, budget, std::slice::from_ref(key), kind, now).await?;
+    end_all(engine, budget, trail, kind, now).await
+}
+
+async fn end_all(engine: &Engine, budget: Budget, keys: &[Key], kind: EndKind, now: Time) -> Result<(), EngineError> {
+    for key in keys {
         let tombstone = Tombstone::new(kind, now, engine.policy.tombstone)?;
         let mut result = engine.store.end(budget, key, &tombstone).await;
         if result.as_ref().is_err_and(StoreError::outcome_unknown) && !budget.is_spent() {

@@ -1,7 +1,7 @@
 //! Rotation: carried out when it is asked for, not at the end of the request. The successor is made first, then the old
 //! record is swapped to *moved*; a crash in between leaves the old session as it was.
 
-use crate::commit::{size, takes_owner};
+use crate::commit::{pause, size, takes_owner};
 use crate::end::end_with_trail;
 use crate::engine::Engine;
 use crate::envelope;
@@ -31,6 +31,7 @@ impl Session {
         format: u8,
     ) -> Result<Rotated, EngineError> {
         let Ticket::Id(old_id) = self.ticket.clone() else { return Ok(Rotated::Fresh) };
+        self.settle(engine, budget).await?;
         match &self.held {
             Held::Detached => return Ok(Rotated::Detached),
             Held::Fresh => {
@@ -72,6 +73,7 @@ impl Session {
             (self.base, self.format) = (stored, stored_format);
         }
         let mut successor: Option<(Key, Record)> = None;
+        let mut lost = false;
         loop {
             let Held::Live(head) = &self.held else { return Ok(Rotated::Fresh) };
             let head = head.as_ref().clone();
@@ -91,22 +93,26 @@ impl Session {
             };
             let kind = self.move_kind(engine, &head, Payload { format, payload: &mine });
             let moved = self.moved_record(engine, &old_id, &head, kind, &new_id, now, commit)?;
+            if kind == MoveKind::Bare {
+                // Before the move, so that an error means that nothing has moved.
+                end_with_trail_only(engine, budget, &head.about.trail, now).await?;
+            }
             let result = engine.store.swap(budget, &old_key, head.version, &moved, now).await;
             match engine.breaker.note_write(result) {
                 Ok(Swapped::Done) => {
-                    self.succeeded(engine, old_id, &head, moved.version, new_id, new_key, record, (has, &mine), kind);
-                    if kind == MoveKind::Bare {
-                        end_with_trail_only(engine, budget, &head.about.trail, now).await?;
-                    }
+                    self.succeeded(engine, old_id, &head, new_id, new_key, record, (has, &mine), kind);
                     return Ok(Rotated::Moved);
                 }
                 Ok(Swapped::Stale | Swapped::OwnerEnded) => {}
-                Err(error) if error.outcome_unknown() => {}
+                Err(error) if error.outcome_unknown() => lost = true,
                 // The successor, if it was made, is an orphan that nobody knows and that dies by itself.
                 Err(error) => return Err(error.into()),
             }
             // Somebody else was there first, or the reply was lost.
-            let loaded = engine.load_noted(budget, &old_key).await?;
+            let loaded = match engine.load_noted(budget, &old_key).await {
+                Err(error) if lost => return Err(EngineError::OutcomeUnknown(Some(error))),
+                loaded => loaded?,
+            };
             let now = loaded.now;
             self.measured(engine, now);
             let found = loaded.record.filter(|r| !r.expired(now));
@@ -142,17 +148,7 @@ impl Session {
                 }
                 Some(found) if matches!(found.state, State::Moved { .. }) => {
                     if found.version == moved.version && found.about.commits.contains(commit) {
-                        self.succeeded(
-                            engine,
-                            old_id,
-                            &head,
-                            moved.version,
-                            new_id,
-                            new_key,
-                            record,
-                            (has, &mine),
-                            kind,
-                        );
+                        self.succeeded(engine, old_id, &head, new_id, new_key, record, (has, &mine), kind);
                         return Ok(Rotated::Moved);
                     }
                     return self
@@ -162,13 +158,13 @@ impl Session {
                         .await;
                 }
                 Some(_) => {
-                    discard(engine, budget, &new_key, &record).await;
+                    discard(engine, budget, &new_key, &record, now).await?;
                     self.over_with(engine, Dropped::Ended);
                     self.renamed(engine, new_id);
                     return Ok(Rotated::Dropped(Dropped::Ended));
                 }
                 None if head.owner.is_some() => {
-                    discard(engine, budget, &new_key, &record).await;
+                    discard(engine, budget, &new_key, &record, now).await?;
                     self.over_with(engine, Dropped::Gone);
                     self.renamed(engine, new_id);
                     return Ok(Rotated::Dropped(Dropped::Gone));
@@ -205,7 +201,8 @@ impl Session {
             && let Some(content) = engine.moved_content(old_id, &self.key, moved, now)
             && let Some(mut theirs) = engine.follow(budget, content.successor, self.lifetime, moved).await
         {
-            discard(engine, budget, &new_key, &record).await;
+            // Its id is given to nobody: where it stays, it dies by itself.
+            let _ = discard(engine, budget, &new_key, &record, now).await;
             let merged = engine
                 .merge
                 .merge(
@@ -279,9 +276,18 @@ impl Session {
         if let Some((key, before)) = made {
             // Made in an earlier round; nobody else knows it, so only the owner's ending can stand against it.
             let swapped = engine.store.swap(budget, &key, before.version, &record, self.seen).await;
-            return match engine.breaker.note_write(swapped)? {
-                Swapped::Done => Ok(Made::Done(key, Box::new(record))),
-                Swapped::Stale | Swapped::OwnerEnded => Ok(Made::OwnerEnded),
+            match engine.breaker.note_write(swapped)? {
+                Swapped::Done => return Ok(Made::Done(key, Box::new(record))),
+                Swapped::OwnerEnded => return Ok(Made::OwnerEnded),
+                // Evicted, or ended with its owner: the create below tells.
+                Swapped::Stale => record.version = Version::draw()?,
+            }
+            record.envelope = envelope::seal(crate::envelope::Secret::Id(new_id), &engine.ring, &key, &record, mine)
+                .map_err(|_| EngineError::NoRandomness)?;
+            let created = engine.store.create(budget, &key, &record, self.seen).await;
+            return match engine.breaker.note_write(created)? {
+                Created::Done => Ok(Made::Done(key, Box::new(record))),
+                Created::Exists | Created::OwnerEnded => Ok(Made::OwnerEnded),
             };
         }
         let mut result = engine.store.create(budget, &key, &record, self.seen).await;
@@ -333,7 +339,6 @@ impl Session {
         engine: &Engine,
         old_id: SessionId,
         head: &Record,
-        moved: Version,
         new_id: SessionId,
         new_key: Key,
         record: Record,
@@ -345,7 +350,7 @@ impl Session {
             self.predecessor = Some(Predecessor {
                 id: old_id,
                 key: self.key,
-                moved,
+                kind,
                 owner: head.owner.clone(),
                 payload: before,
                 format: self.format,
@@ -365,39 +370,55 @@ impl Session {
         self.stored = (has.payload != mine).then(|| (format, mine.to_vec()));
     }
 
-    /// A removal after the rotation, in the same request: the old id must not read the variable any more.
-    pub(crate) async fn bare_predecessor(&mut self, engine: &Engine, budget: Budget) -> Result<(), EngineError> {
+    /// A removal after the rotation, in the same request: the old id must not read the variable any more. Where the owner
+    /// becomes another one, nobody follows any more.
+    pub(crate) async fn bare_predecessor(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        is: Payload<'_>,
+    ) -> Result<(), EngineError> {
         let Some(before) = &self.predecessor else { return Ok(()) };
         let was = Payload { format: before.format, payload: &before.payload };
-        let is = self.stored();
-        let taken = takes_owner(before.owner.as_ref(), self.owner.as_ref());
-        let owner_changed = before.owner != self.owner;
-        if !taken && !owner_changed && !engine.merge.removes(was, is) {
+        let bare = takes_owner(before.owner.as_ref(), self.owner.as_ref()) || engine.merge.removes(was, is);
+        let follows = before.kind == MoveKind::Follow && before.owner != self.owner;
+        if !bare && !follows {
             return Ok(());
         }
-        let bare = taken || engine.merge.removes(was, is);
-        let Some(before) = self.predecessor.take() else { return Ok(()) };
-        let loaded = engine.load_noted(budget, &before.key).await?;
-        let Some(record) = loaded.record.filter(|r| r.version == before.moved && !r.expired(loaded.now)) else {
-            return Ok(());
+        let Ticket::Id(new_id) = self.ticket.clone() else { return Ok(()) };
+        let (old_id, old_key, payload, format) = (before.id.clone(), before.key, before.payload.clone(), before.format);
+        let mut races = 0;
+        let (trail, now) = loop {
+            let loaded = engine.load_noted(budget, &old_key).await?;
+            let now = loaded.now;
+            let record = loaded.record.filter(|r| matches!(r.state, State::Moved { .. }) && !r.expired(now));
+            let Some(record) = record else { break (Vec::new(), now) };
+            let (kind, frozen) = match record.state {
+                State::Moved { kind: MoveKind::Bare, .. } => break (record.about.trail, now),
+                _ if bare => (MoveKind::Bare, None),
+                State::Moved { kind: MoveKind::Follow, .. } => (MoveKind::Frozen, Some((format, payload.clone()))),
+                _ => break (record.about.trail, now),
+            };
+            let next = moved_record(engine, &old_id, &old_key, &record, kind, &new_id, frozen, now, CommitId::draw()?)?;
+            let swapped = engine.store.swap(budget, &old_key, record.version, &next, now).await;
+            match engine.breaker.note_write(swapped) {
+                Ok(Swapped::Done) => break (record.about.trail, now),
+                // It is being ended, or the reply was lost: the next look tells.
+                Ok(Swapped::Stale | Swapped::OwnerEnded) => {}
+                Err(error) if error.outcome_unknown() => {}
+                Err(error) => return Err(error.into()),
+            }
+            races += 1;
+            pause(budget, races).await;
+            if budget.is_spent() {
+                return Err(EngineError::Busy);
+            }
         };
-        let State::Moved { kind, .. } = record.state else { return Ok(()) };
-        let (kind, frozen) = if bare {
-            (MoveKind::Bare, None)
-        } else if kind == MoveKind::Follow {
-            // The owner is another one now: nobody follows, and what was before stays readable as promise 6 says.
-            (MoveKind::Frozen, Some((before.format, before.payload.clone())))
-        } else {
-            return Ok(());
-        };
-        let Ticket::Id(new_id) = &self.ticket else { return Ok(()) };
-        let now = loaded.now;
-        let trail = record.about.trail.clone();
-        let next =
-            moved_record(engine, &before.id, &before.key, &record, kind, new_id, frozen, now, CommitId::draw()?)?;
-        engine.breaker.note_write(engine.store.swap(budget, &before.key, record.version, &next, now).await)?;
         if bare {
             end_with_trail_only(engine, budget, &trail, now).await?;
+            self.predecessor = None;
+        } else if let Some(before) = &mut self.predecessor {
+            before.kind = MoveKind::Frozen;
         }
         Ok(())
     }
@@ -463,9 +484,13 @@ async fn end_with_trail_only(engine: &Engine, budget: Budget, trail: &[Key], now
     }
 }
 
-/// Takes back a successor that nobody was told of. If that fails it dies by itself.
-async fn discard(engine: &Engine, budget: Budget, key: &Key, record: &Record) {
-    if let Some(remove) = engine.store.remove() {
-        let _ = remove.remove(budget, key, record.version).await;
+/// Takes back a successor that nobody was told of. An error means that it may be there still, and that its id must not
+/// be given to anybody.
+async fn discard(engine: &Engine, budget: Budget, key: &Key, record: &Record, now: Time) -> Result<(), EngineError> {
+    if let Some(remove) = engine.store.remove()
+        && remove.remove(budget, key, record.version).await.is_ok()
+    {
+        return Ok(());
     }
+    end_with_trail(engine, budget, key, &[], EndKind::Destroyed, now).await
 }

@@ -7,9 +7,9 @@ use crate::key::{Key, NamedSecret};
 use crate::merge::Version as Payload;
 use crate::outcome::Dropped;
 use crate::policy::Lifetime;
-use crate::record::{Owner, Record};
+use crate::record::{MoveKind, Owner, Record};
 use crate::time::Time;
-use crate::version::{CommitLog, Version};
+use crate::version::{CommitId, CommitLog};
 
 /// What opens and names this session.
 #[derive(Debug, Clone)]
@@ -47,10 +47,21 @@ pub(crate) enum Held {
 pub(crate) struct Predecessor {
     pub(crate) id: SessionId,
     pub(crate) key: Key,
-    pub(crate) moved: Version,
+    pub(crate) kind: MoveKind,
     pub(crate) owner: Option<Owner>,
     pub(crate) payload: Vec<u8>,
     pub(crate) format: u8,
+}
+
+/// A commit of which it is not known whether it was applied.
+#[derive(Debug, Clone)]
+pub(crate) struct Unsure {
+    pub(crate) commit: CommitId,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) format: u8,
+    pub(crate) owner: Option<Owner>,
+    /// The commits known before it.
+    pub(crate) known: CommitLog,
 }
 
 /// A session as one request has it. Made by [`Engine::open`] or [`Engine::fresh`].
@@ -73,6 +84,7 @@ pub struct Session {
     /// The store's clock less ours, in milliseconds; `None` until the store was asked.
     pub(crate) skew: Option<i64>,
     pub(crate) predecessor: Option<Predecessor>,
+    pub(crate) unsure: Option<Box<Unsure>>,
     /// What this request changes is dropped.
     pub(crate) readonly: bool,
 }
@@ -169,6 +181,7 @@ impl Session {
             seen: engine.clock.now(),
             skew: None,
             predecessor: None,
+            unsure: None,
             readonly: false,
         }
     }

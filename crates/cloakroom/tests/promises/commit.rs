@@ -163,3 +163,14 @@ async fn a_payload_over_the_limit_is_refused_and_the_stored_one_stays() {
     assert!(session.commit(&site.engine, budget(), &large, super::PHP).await.is_err());
     assert_eq!(site.live(&id).await.payload(), b"cart|i:1;");
 }
+
+#[tokio::test]
+async fn what_another_request_removed_stays_removed_however_often_this_one_commits() {
+    let site = site();
+    let id = site.stored(&vars(&[("cart", 1), ("user", 42)]), None).await;
+    let (mut logout, mut late) = (site.live(&id).await, site.live(&id).await);
+    site.commit(&mut logout, &vars(&[("cart", 1)])).await;
+    site.commit(&mut late, &vars(&[("cart", 1), ("user", 43)])).await;
+    site.commit(&mut late, &vars(&[("cart", 2), ("user", 44)])).await;
+    assert_eq!(site.live(&id).await.payload(), vars(&[("cart", 2)]));
+}

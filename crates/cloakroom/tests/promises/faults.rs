@@ -164,6 +164,21 @@ async fn a_lost_reply_after_sixteen_other_commits_is_told_as_unknown() {
 }
 
 #[tokio::test]
+async fn after_a_commit_of_unknown_outcome_the_next_one_writes_nothing_twice() {
+    let (site, store) = faulty();
+    let id = site.stored(b"list|a:1:{i:0;i:1;}", None).await;
+    let mut session = site.live(&id).await;
+    store.lose_replies.store(1, Ordering::SeqCst);
+    // Applied, and the reply lost; what was there can't be looked at before the budget ends.
+    let two = b"list|a:2:{i:0;i:1;i:1;i:2;}";
+    let short = cloakroom::Budget::of(std::time::Duration::ZERO);
+    let told = session.commit(&site.engine, short, two, PHP).await;
+    assert!(matches!(told, Err(EngineError::OutcomeUnknown(_))), "{told:?}");
+    site.commit(&mut session, b"list|a:3:{i:0;i:1;i:1;i:2;i:2;i:3;}").await;
+    assert_eq!(site.live(&id).await.payload(), b"list|a:3:{i:0;i:1;i:1;i:2;i:2;i:3;}");
+}
+
+#[tokio::test]
 async fn rotation_survives_every_single_lost_reply_and_lost_write() {
     for lose_writes in [false, true] {
         // Making the successor, moving the old record, the commit at the end.
