@@ -41,7 +41,7 @@ pub(super) const CONFLICTS: Report = Report {
     name: "conflicts",
     thing: "conflict",
     head: "VARIABLE",
-    none: "no two requests changed the same variable of a session at once",
+    none: "no two requests changed one variable at once to different values",
     timed: false,
     advice: |_| {
         "Two requests of one session changed the same variable at once, each in its own way. One change won and the other \
@@ -50,7 +50,8 @@ pub(super) const CONFLICTS: Report = Report {
          Where both changes must count, name a rule for the path in php.ini, such as\n  \
          cloakroom.merge_rules = \"cart.*.quantity=sum\"\n\
          `sum` adds up what both changed, `max` takes the larger number, `union` keeps what either added to a list, `first` \
-         the earlier change, and `fail` saves nothing of the later request. Where either value will do (the time of the \
+         the earlier change, and `fail` saves nothing of the later request. Two clicks that \
+         each make 3 into 4 agree, so they are not counted here; only under `sum` do they make 5. Where either value will do (the time of the \
          last visit, a token), there is nothing to do. Where requests must come one after the other, set \
          cloakroom.concurrency = lock: they then wait for each other."
             .into()
