@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what a request with a session costs, beside its peers; docs/bench.md says how, and how to read it.
 # Writes target/bench/report.md, results.json and callgrind.txt.
-#   BENCH=quick            fewer rounds: about two minutes
+#   BENCH=quick            fewer rounds: about two minutes once built
 #   BENCH_PROFILE=NAME     instead: perf on one handler, named as in the report, with BENCH_SIZE bytes and BENCH_WORKERS
 #   CLOAKROOM_SO=FILE      another build of the extension
 set -euo pipefail
