@@ -38,7 +38,8 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    pub(crate) fn new(browser: Browser) -> Self {
+    /// One with this browser.
+    pub fn new(browser: Browser) -> Self {
         Self { browser }
     }
 

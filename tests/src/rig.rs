@@ -53,6 +53,7 @@ pub struct Rig {
     proxy: Option<Proxy>,
     /// The store.
     pub backend: Backend,
+    url: String,
     flags: Folder,
 }
 
@@ -76,22 +77,30 @@ impl Rig {
             _ => settings.set("cloakroom.store", &url),
         };
         let site = start(settings, &options);
-        Self::furnish(site, proxy, backend)
+        Self::furnish(site, proxy, backend, url)
     }
 
     /// The same site without Cloakroom: sessions are kept by PHP's own files, on each server for itself.
     pub fn with_files(servers: usize, options: Options) -> Self {
         let settings = PhpSettings::new().set("session.save_handler", "files");
         let site = start(settings, &Options { servers, ..options });
-        Self::furnish(site, None, Backend::start(Store::Sqlite, false))
+        Self::furnish(site, None, Backend::start(Store::Sqlite, false), String::new())
     }
 
-    fn furnish(site: Site, proxy: Option<Proxy>, backend: Backend) -> Self {
+    fn furnish(site: Site, proxy: Option<Proxy>, backend: Backend, url: String) -> Self {
         let flags = Folder::new("flags").unwrap();
         std::fs::set_permissions(flags.path(), PermissionsExt::from_mode(0o777)).unwrap();
-        let rig = Self { site, proxy, backend, flags };
+        let rig = Self { site, proxy, backend, url, flags };
         rig.page("cart.php", include_str!("../pages/cart.php"));
         rig
+    }
+
+    /// Another site with other settings on the same store; it has the page `cart.php`, too.
+    pub fn neighbour(&self, options: &Options) -> Site {
+        let settings = PhpSettings::new().extension(extension()).set("session.save_handler", "cloakroom");
+        let site = start(settings.set("cloakroom.store", &self.url), options);
+        site.write("cart.php", include_str!("../pages/cart.php")).unwrap();
+        site
     }
 
     /// Puts a page into the document root.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use cloakroom_system_tests::{Options, Rig, Store, on_each_store, session_cookies};
+use cloakroom_system_tests::{Options, Rig, Store, Visitor, on_each_store, session_cookies};
 use cloakroom_testbed::{Browser, needs, wait_until};
 
 /// Ids as attackers choose them: in the shapes of PHP's own, of ours, and in no shape at all.
@@ -58,6 +58,21 @@ on_each_store! {
         }
         let page = victim.cart("");
         assert_eq!((page.cart, page.user.as_deref()), (vec!["bait".into(), "secret".into()], Some("victim")));
+    }
+
+    /// Two sites on one store: a ticket of one is nothing at the other, unless they are one site by their namespace.
+    fn a_ticket_of_one_site_opens_nothing_at_another(store: Store) {
+        let rig = Rig::with(store, Options::default().set("cloakroom.namespace", "shop"));
+        let visitor = rig.visitor();
+        visitor.fill(&["hat"]);
+        for (namespace, same) in [("blog", false), ("", false), ("shop", true)] {
+            let site = rig.neighbour(&Options { servers: 1, ..Options::default() }.set("cloakroom.namespace", namespace));
+            let there = Visitor::new(site.browser());
+            there.hold(&visitor.ticket());
+            let page = there.cart("");
+            assert_eq!(page.cart == ["hat"], same, "{namespace}: {page:?}");
+            assert_eq!(there.ticket() == visitor.ticket(), same, "{namespace}");
+        }
     }
 
     fn a_request_that_runs_across_a_log_out_does_not_bring_the_session_back(store: Store) {

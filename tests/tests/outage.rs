@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloakroom_system_tests::{Options, Page, Rig, Visitor, on_each_server};
 use cloakroom_testbed::{Service, wait_until};
@@ -155,6 +155,41 @@ on_each_server! {
             let page = visitor.cart("add=lost");
             assert_eq!((page.state.as_str(), page.cookies.len()), ("detached", 0), "{page:?}");
             assert!(page.took < TIMEOUT + SLACK, "{page:?}");
+        }
+    }
+
+    /// The load went well and the write meets the outage: the page comes in time and says so, the ticket stays, and nothing
+    /// but the write in doubt is changed, which is there once or not at all.
+    fn a_store_that_freezes_in_the_middle_of_a_request_loses_at_most_that_write(store: Store) {
+        let rig = rig(store, "empty");
+        rig.code("middle.php", &format!("
+            session_start();
+            $_SESSION['cart'][] = 'doubtful';
+            touch('{}' . $_GET['n']);
+            for ($i = 0; $i < 2000 && !file_exists('{}' . $_GET['n']); $i++) {{ usleep(5000); clearstatcache(); }}
+            if (isset($_GET['rotate'])) {{ session_regenerate_id(true); $_SESSION['user'] = 'doubtful'; }}
+            echo json_encode(session_write_close());", rig.flag("read").display(), rig.flag("go").display()));
+        for (round, query) in ["", "&rotate=1"].into_iter().enumerate() {
+            let visitor = rig.visitor();
+            visitor.fill(&["hat"]);
+            let (ticket, page) = (visitor.ticket(), format!("/middle.php?n={round}{query}"));
+            std::thread::scope(|scope| {
+                let middle = scope.spawn(|| visitor.get(&page));
+                let read = rig.flag(&format!("read{round}"));
+                wait_until("it has read", Duration::from_secs(20), || read.exists()).unwrap();
+                rig.backend.service().freeze();
+                let began = Instant::now();
+                std::fs::write(rig.flag(&format!("go{round}")), "").unwrap();
+                let reply = middle.join().unwrap();
+                assert!(began.elapsed() < TIMEOUT + SLACK, "{page}: {:?}", began.elapsed());
+                assert_eq!((reply.body.as_str(), reply.set_cookies()), ("false", vec![]), "{page}");
+            });
+            rig.backend.service().thaw();
+            assert_eq!(visitor.ticket(), ticket);
+            let cart = visitor.live_cart();
+            let once = [vec!["hat".to_string()], vec!["hat".into(), "doubtful".into()]];
+            assert!(once.contains(&cart.cart) && cart.user.is_none(), "{page}: {cart:?}");
+            assert_eq!(visitor.ticket(), ticket);
         }
     }
 }

@@ -128,6 +128,38 @@ on_each_store! {
     }
 }
 
+/// Pages of a site that shows errors to everybody, with a store that fails: no password, no ticket, no path of the store.
+#[test]
+fn pages_that_show_errors_show_no_password_and_no_ticket() {
+    needs!("php-fpm", "nginx", "mariadbd");
+    let options =
+        Options { own: true, ..Options::default() }.set("display_errors", "1").set("cloakroom.timeout", "0.5");
+    let rig = Rig::with(Store::Mysql, options.set("cloakroom.warn", "1").set("error_reporting", "-1"));
+    rig.code(
+        "info.php",
+        "session_start(); unset($_COOKIE, $_SERVER['HTTP_COOKIE']); phpinfo(INFO_CONFIGURATION | INFO_MODULES);",
+    );
+    rig.code(
+        "dump.php",
+        "session_start(); var_dump(cloakroom_status(), ini_get_all('cloakroom')['cloakroom.timeout']);",
+    );
+    let visitor = rig.visitor();
+    visitor.fill(&["hat"]);
+    let ask = |page: &str| {
+        let reply = visitor.browser.get(page).unwrap();
+        assert!(!reply.body.contains("t3stbed-password"), "{page} shows the password");
+        assert!(!reply.body.contains(&visitor.ticket()), "{page} shows the ticket: {}", reply.body);
+        reply.body
+    };
+    assert!(ask("/info.php").contains("cloakroom.store"));
+    assert!(ask("/dump.php").contains("location"));
+    rig.backend.service().kill9();
+    assert!(ask("/cart.php?add=x").contains("Warning"), "no warning was shown: this test has shown nothing");
+    for page in ["/info.php", "/dump.php", "/cart.php?rotate=true", "/cart.php?logout=1"] {
+        ask(page);
+    }
+}
+
 /// That the test above can fail: PHP's own files hold all of it in the clear.
 #[test]
 fn without_cloakroom_words_and_ids_lie_open() {
