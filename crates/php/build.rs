@@ -16,7 +16,10 @@ fn main() {
     };
     let root = PathBuf::from(includes);
     cc::Build::new()
-        .files(["module.c", "handler.c", "php.c", "functions.c"].map(|file| format!("shim/{file}")))
+        .files(
+            ["module.c", "handler.c", "php.c", "functions.c", "observed.c", "layout.c"]
+                .map(|file| format!("shim/{file}")),
+        )
         .include(&root)
         .includes(["main", "Zend", "TSRM", "ext"].map(|folder| root.join(folder)))
         .define("COMPILE_DL_CLOAKROOM", None)

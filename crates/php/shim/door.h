@@ -3,7 +3,8 @@
  * C calls Rust only through the table below, and Rust never calls back: no PHP code, no zend allocation and no warning
  * happens while a Rust frame is on the stack, so a zend_bailout (longjmp) or an exception never crosses one.
  *
- * src/ffi/door.rs mirrors this file field by field.
+ * src/ffi/table.rs mirrors this file field by field. shim/layout.c and src/ffi/layout.rs measure both; the extension does
+ * not load where they differ.
  */
 #ifndef CLOAKROOM_DOOR_H
 #define CLOAKROOM_DOOR_H
@@ -46,6 +47,14 @@ enum cr_setting {
 	CR_ID_BITS,
 	CR_ON_FAILURE,
 	CR_MAX_SIZE,
+	CR_MERGE_RULES,
+	CR_CONFLICT_LOG,
+	CR_READONLY_PATHS,
+	CR_DEBUG,
+	CR_CONCURRENCY,
+	CR_LOCK_PATHS,
+	CR_LOCK_WAIT,
+	CR_LOCK_LEASE,
 	CR_SETTINGS
 };
 
@@ -57,6 +66,10 @@ typedef struct cr_settings {
 	int64_t sid_bits;       /* bits per character */
 	int use_strict_mode;    /* as PHP has it */
 	cr_slice serializer;    /* session.serialize_handler */
+	cr_slice path;          /* the request's address, with its query; empty where there is none */
+	cr_slice file;          /* where session_start was called; empty where no code runs */
+	int64_t line;
+	int read_and_close;     /* 1: session_start(['read_and_close' => true]), nothing will be written */
 } cr_settings;
 
 /* What open wants C to do to PHP's own settings for the time of this session. */
@@ -87,7 +100,7 @@ typedef struct cr_write {
 	int64_t variables;      /* how many variables have a name that the serializer must carry */
 } cr_write;
 
-/* One entry of cloakroom_status(). kind: 0 null, 1 bool, 2 integer, 3 string */
+/* One entry of cloakroom_status(). kind: 0 null, 1 bool, 2 integer, 3 string, 4 list of strings with line ends between */
 typedef struct cr_item {
 	cr_slice name;
 	int kind;
@@ -95,7 +108,26 @@ typedef struct cr_item {
 	cr_slice text;
 } cr_item;
 
+/* A connection that is about to be made, and what the server knows of its own site. */
+typedef struct cr_call {
+	cr_slice target;        /* host:port, or an address with its scheme */
+	cr_slice http_host;
+	cr_slice server_name;
+	cr_slice server_addr;
+	cr_slice server_port;
+	cr_slice cookie_domain;
+} cr_call;
+
+enum cr_locked {
+	CR_NOT_LOCKED = 0,
+	CR_LOCKED = 1,
+	CR_LOCKED_CHANGED = 2   /* and $_SESSION has to become `payload` */
+};
+
 typedef struct cr_door {
+	/* Sizes and offsets as Rust has them, in the order of shim/layout.c. These two fields stay the first ones. */
+	const size_t *layout;
+	size_t layout_length;
 	/* Checks the settings at start-up: 0 fine, 1 refuse to start, 2 warn; the text goes to `message`. */
 	int (*check)(const cr_settings *settings, char *message, size_t capacity);
 	int (*open)(const cr_settings *settings, int caller, cr_hardening *hardening);
@@ -119,6 +151,15 @@ typedef struct cr_door {
 	/* Whether the last commit or ending of this request was carried out (or there was none). */
 	int (*last_ok)(void);
 	int (*owner)(const cr_slice *owner);
+	/* Takes a lock (of `path`; NULL: of the session) after at most `wait` seconds (below 0: as configured). cr_locked. */
+	int (*lock)(const cr_slice *path, double wait, const cr_write *write, cr_slice *payload);
+	/* The payload of CR_LOCKED_CHANGED could not be read: all is as before, without the lock. */
+	void (*lock_undo)(void);
+	int (*unlock)(const cr_slice *path);
+	int (*holds_locks)(void);
+	int (*is_own_site)(const cr_call *call);
+	/* Gives back all locks of this request. */
+	void (*release_locks)(void);
 	size_t (*status)(const cr_item **items);
 	/* Moves the oldest waiting log line into `line`; 0 when there is none. */
 	int (*next_line)(char *line, size_t capacity);
@@ -131,6 +172,10 @@ typedef struct cr_door {
 	size_t (*mask)(cr_slice url, char *out, size_t capacity);
 	cr_slice version;
 } cr_door;
+
+/* Sizes and offsets as C has them (layout.c). */
+extern const size_t cloakroom_shim_layout[];
+extern const size_t cloakroom_shim_layout_length;
 
 /* Implemented by the shim; called once by get_module. */
 void *cloakroom_shim_module(const cr_door *door);

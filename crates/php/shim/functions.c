@@ -1,7 +1,7 @@
-/* The functions PHP code sees (stubs/cloakroom.stub.php), and three of PHP's own that are made to tell the truth. */
+/* The functions PHP code sees (stubs/cloakroom.stub.php). */
 #include "shim.h"
 
-static bool ours_is_active(void)
+bool cloakroom_is_active(void)
 {
 	return PS(session_status) == php_session_active && PS(mod_data)
 		&& (PS(mod) == &ps_mod_cloakroom || PS(default_mod) == &ps_mod_cloakroom);
@@ -37,6 +37,19 @@ PHP_FUNCTION(cloakroom_status)
 			case 3:
 				add_assoc_stringl_ex(return_value, item->name.ptr, item->name.len, item->text.ptr, item->text.len);
 				break;
+			case 4: {
+				zval list;
+				const char *at = item->text.ptr, *end = at + item->text.len;
+				array_init(&list);
+				while (at < end) {
+					const char *next = memchr(at, '\n', (size_t)(end - at));
+					const char *stop = next ? next : end;
+					add_next_index_stringl(&list, at, (size_t)(stop - at));
+					at = stop + 1;
+				}
+				add_assoc_zval_ex(return_value, item->name.ptr, item->name.len, &list);
+				break;
+			}
 			default:
 				add_assoc_null_ex(return_value, item->name.ptr, item->name.len);
 		}
@@ -52,88 +65,198 @@ PHP_FUNCTION(cloakroom_owner)
 		Z_PARAM_STR_OR_NULL(owner)
 	ZEND_PARSE_PARAMETERS_END();
 	text = cr_of(owner);
-	RETURN_BOOL(ours_is_active() && cloakroom_door->owner(owner ? &text : NULL));
+	RETURN_BOOL(cloakroom_is_active() && cloakroom_door->owner(owner ? &text : NULL));
+}
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_cloakroom_lock, 0, 0, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, path, IS_STRING, 1, "null")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, wait, IS_DOUBLE, 1, "null")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_cloakroom_unlock, 0, 0, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, path, IS_STRING, 1, "null")
+ZEND_END_ARG_INFO()
+
+/* Saves $_SESSION as it is and goes on. False when that failed, or an exception came in between. */
+static bool save_now(void)
+{
+	cr_write write = {0};
+	zend_string *payload = cloakroom_encode(&write);
+	zend_result saved = FAILURE;
+
+	if (!EG(exception)) {
+		/* Through PHP's table: a handler that wraps ours has its say. */
+		saved = PS(mod)->s_write(&PS(mod_data), PS(id), payload ? payload : ZSTR_EMPTY_ALLOC(), PS(gc_maxlifetime));
+	}
+	if (payload) {
+		zend_string_release_ex(payload, 0);
+	}
+	return saved == SUCCESS && !EG(exception) && cloakroom_door->last_ok();
 }
 
 PHP_FUNCTION(cloakroom_commit)
 {
-	cr_write write = {0};
-	zend_string *payload;
-	zend_result saved;
+	bool saved;
 
 	ZEND_PARSE_PARAMETERS_NONE();
-	if (!ours_is_active()) {
-		RETURN_FALSE;
-	}
-	payload = cloakroom_encode(&write);
+	saved = cloakroom_is_active() && save_now();
 	if (EG(exception)) {
-		if (payload) {
-			zend_string_release_ex(payload, 0);
-		}
 		RETURN_THROWS();
 	}
-	/* Through PHP's table: a handler that wraps ours has its say. */
-	saved = PS(mod)->s_write(&PS(mod_data), PS(id), payload ? payload : ZSTR_EMPTY_ALLOC(), PS(gc_maxlifetime));
+	RETURN_BOOL(saved);
+}
+
+/*
+ * Puts other variables in the place of those in $_SESSION; on failure they are as before. $_SESSION itself stays the same
+ * array to whoever has a reference to it.
+ */
+static bool replace_variables(zend_string *payload)
+{
+	zval *vars = &PS(http_session_vars), had;
+	bool ok;
+
+	if (!Z_ISREF_P(vars) || Z_TYPE_P(Z_REFVAL_P(vars)) != IS_ARRAY || !PS(serializer)) {
+		return false;
+	}
+	ZVAL_COPY_VALUE(&had, Z_REFVAL_P(vars));
+	array_init(Z_REFVAL_P(vars));
+	ok = !ZSTR_LEN(payload) || PS(serializer)->decode(ZSTR_VAL(payload), ZSTR_LEN(payload)) == SUCCESS;
+	/* Reading ran code of the site's classes: look again where the variables are. */
+	vars = &PS(http_session_vars);
+	if (!ok || EG(exception) || PS(session_status) != php_session_active || !Z_ISREF_P(vars)) {
+		if (Z_ISREF_P(vars)) {
+			zval_ptr_dtor(Z_REFVAL_P(vars));
+			ZVAL_COPY_VALUE(Z_REFVAL_P(vars), &had);
+		} else {
+			zval_ptr_dtor(&had);
+		}
+		return false;
+	}
+	zval_ptr_dtor(&had);
+	return true;
+}
+
+PHP_FUNCTION(cloakroom_lock)
+{
+	zend_string *path = NULL, *payload = NULL;
+	double wait = -1;
+	bool no_wait = true;
+	cr_write write = {0};
+	cr_slice name, changed = {0};
+	int taken;
+
+	ZEND_PARSE_PARAMETERS_START(0, 2)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STR_OR_NULL(path)
+		Z_PARAM_DOUBLE_OR_NULL(wait, no_wait)
+	ZEND_PARSE_PARAMETERS_END();
+	if (path && (!ZSTR_LEN(path) || ZSTR_LEN(path) > 191)) {
+		zend_argument_value_error(1, "must have 1 to 191 bytes");
+		RETURN_THROWS();
+	}
+	if (!no_wait && !(wait >= 0 && wait <= 300)) {
+		zend_argument_value_error(2, "must be from 0 to 300 seconds");
+		RETURN_THROWS();
+	}
+	if (!cloakroom_is_active()) {
+		RETURN_FALSE;
+	}
+	/* What a handler that wraps ours would make of the variables, only it knows: it gets the lock alone. */
+	if (PS(mod) == &ps_mod_cloakroom) {
+		payload = cloakroom_encode(&write);
+		if (EG(exception)) {
+			if (payload) {
+				zend_string_release_ex(payload, 0);
+			}
+			RETURN_THROWS();
+		}
+	}
+	name = cr_of(path);
+	taken = cloakroom_door->lock(path ? &name : NULL, no_wait ? -1 : wait, &write, &changed);
 	if (payload) {
 		zend_string_release_ex(payload, 0);
 	}
+	if (taken == CR_LOCKED_CHANGED) {
+		payload = zend_string_init(changed.len ? changed.ptr : "", changed.len, 0);
+		if (!replace_variables(payload)) {
+			cloakroom_door->lock_undo();
+			taken = CR_NOT_LOCKED;
+		}
+		zend_string_release_ex(payload, 0);
+	}
+	cloakroom_log();
 	if (EG(exception)) {
 		RETURN_THROWS();
 	}
-	RETURN_BOOL(saved == SUCCESS && cloakroom_door->last_ok());
+	RETURN_BOOL(taken != CR_NOT_LOCKED);
+}
+
+PHP_FUNCTION(cloakroom_unlock)
+{
+	zend_string *path = NULL;
+	cr_slice name;
+	bool saved, given;
+
+	ZEND_PARSE_PARAMETERS_START(0, 1)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STR_OR_NULL(path)
+	ZEND_PARSE_PARAMETERS_END();
+	if (!cloakroom_is_active() || !cloakroom_door->holds_locks()) {
+		RETURN_FALSE;
+	}
+	/* Who has the lock next must find what was done under it. */
+	saved = save_now();
+	name = cr_of(path);
+	given = cloakroom_door->unlock(path ? &name : NULL);
+	cloakroom_log();
+	if (EG(exception)) {
+		RETURN_THROWS();
+	}
+	RETURN_BOOL(saved && given);
+}
+
+/* The page calls its own site: what it has is saved and its locks are given back, or the two would wait for each other. */
+void cloakroom_before_call(cr_slice target)
+{
+	static const char *const known[] = { "HTTP_HOST", "SERVER_NAME", "SERVER_ADDR", "SERVER_PORT" };
+	char *values[4];
+	cr_call call;
+	int i, own;
+
+	if (!cloakroom_door->holds_locks()) {
+		return;
+	}
+	for (i = 0; i < 4; i++) {
+		values[i] = sapi_getenv(known[i], strlen(known[i]));
+	}
+	call.target = target;
+	call.http_host = cr_of_chars(values[0]);
+	call.server_name = cr_of_chars(values[1]);
+	call.server_addr = cr_of_chars(values[2]);
+	call.server_port = cr_of_chars(values[3]);
+	call.cookie_domain = cr_of_chars(zend_ini_string("session.cookie_domain", sizeof("session.cookie_domain") - 1, 0));
+	own = cloakroom_door->is_own_site(&call);
+	for (i = 0; i < 4; i++) {
+		if (values[i]) {
+			efree(values[i]);
+		}
+	}
+	if (!own || EG(exception)) {
+		return;
+	}
+	/* Not through a handler that wraps ours: it would see a write more than PHP promises. */
+	if (cloakroom_is_active() && PS(mod) == &ps_mod_cloakroom && EG(current_execute_data)) {
+		save_now();
+	}
+	cloakroom_door->release_locks();
+	cloakroom_log();
 }
 
 const zend_function_entry cloakroom_functions[] = {
 	PHP_FE(cloakroom_status, arginfo_cloakroom_status)
 	PHP_FE(cloakroom_owner, arginfo_cloakroom_owner)
 	PHP_FE(cloakroom_commit, arginfo_cloakroom_commit)
+	PHP_FE(cloakroom_lock, arginfo_cloakroom_lock)
+	PHP_FE(cloakroom_unlock, arginfo_cloakroom_unlock)
 	PHP_FE_END
 };
-
-/*
- * session_write_close() is true whatever the handler says, and session_destroy() says false only together with a PHP
- * warning, which error handlers turn into exceptions. Both are asked here for what really happened.
- */
-static zif_handler had_write_close, had_commit, had_destroy;
-
-static void truthful(zif_handler had, INTERNAL_FUNCTION_PARAMETERS)
-{
-	bool active = ours_is_active();
-
-	had(INTERNAL_FUNCTION_PARAM_PASSTHRU);
-	if (active && Z_TYPE_P(return_value) == IS_TRUE && !cloakroom_door->last_ok()) {
-		RETVAL_FALSE;
-	}
-}
-
-static ZEND_FUNCTION(truthful_write_close)
-{
-	truthful(had_write_close, INTERNAL_FUNCTION_PARAM_PASSTHRU);
-}
-
-static ZEND_FUNCTION(truthful_commit)
-{
-	truthful(had_commit, INTERNAL_FUNCTION_PARAM_PASSTHRU);
-}
-
-static ZEND_FUNCTION(truthful_destroy)
-{
-	truthful(had_destroy, INTERNAL_FUNCTION_PARAM_PASSTHRU);
-}
-
-static void replace(const char *name, zif_handler with, zif_handler *had)
-{
-	zend_function *function = zend_hash_str_find_ptr(CG(function_table), name, strlen(name));
-
-	if (function && function->type == ZEND_INTERNAL_FUNCTION) {
-		*had = function->internal_function.handler;
-		function->internal_function.handler = with;
-	}
-}
-
-void cloakroom_truthful_functions(void)
-{
-	replace("session_write_close", ZEND_FN(truthful_write_close), &had_write_close);
-	replace("session_commit", ZEND_FN(truthful_commit), &had_commit);
-	replace("session_destroy", ZEND_FN(truthful_destroy), &had_destroy);
-}

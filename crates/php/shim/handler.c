@@ -100,6 +100,7 @@ PS_OPEN_FUNC(cloakroom)
 {
 	cr_settings settings;
 	cr_hardening hardening = {0};
+	char *uri;
 	int ok;
 
 	(void)save_path;
@@ -107,7 +108,11 @@ PS_OPEN_FUNC(cloakroom)
 	/* session_reset() opens again without a close: read PHP's own values, not ours. */
 	cloakroom_restore_php();
 	cloakroom_settings(&settings);
+	uri = cloakroom_request(&settings);
 	ok = cloakroom_door->open(&settings, cloakroom_caller(), &hardening);
+	if (uri) {
+		efree(uri);
+	}
 	*mod_data = &token;
 	php_had.hardened = true;
 	php_had.strict = PS(use_strict_mode);

@@ -66,6 +66,14 @@ PHP_INI_BEGIN()
 	PHP_INI_ENTRY("cloakroom.id_bits", "256", PHP_INI_PERDIR, NULL)
 	PHP_INI_ENTRY("cloakroom.on_failure", "empty", PHP_INI_PERDIR, NULL)
 	PHP_INI_ENTRY("cloakroom.max_size", "16M", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.merge_rules", "", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.conflict_log", "0", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.readonly_paths", "", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.debug", "0", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.concurrency", "merge", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.lock_paths", "", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.lock_wait", "10", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.lock_lease", "30", PHP_INI_PERDIR, NULL)
 	PHP_INI_ENTRY("cloakroom.warn", "0", PHP_INI_PERDIR, NULL)
 PHP_INI_END()
 
@@ -101,6 +109,13 @@ static int send_headers(sapi_headers_struct *headers)
 	return had_send_headers(headers);
 }
 
+/* Whether the library's two halves see the structs they share alike; a build of mixed parts must not touch a session. */
+static bool layout_agrees(const cr_door *door)
+{
+	return door->layout_length == cloakroom_shim_layout_length
+		&& memcmp(door->layout, cloakroom_shim_layout, cloakroom_shim_layout_length * sizeof(size_t)) == 0;
+}
+
 static PHP_MINIT_FUNCTION(cloakroom)
 {
 	cr_settings settings;
@@ -108,6 +123,11 @@ static PHP_MINIT_FUNCTION(cloakroom)
 	int verdict;
 
 	(void)type;
+	if (!cloakroom_door) {
+		zend_error(E_CORE_ERROR, "cloakroom.so was put together from parts of different builds, so it does not start. "
+			"Build it again from a clean folder (cargo clean -p cloakroom-php; make build).");
+		return FAILURE;
+	}
 	REGISTER_INI_ENTRIES();
 	cloakroom_settings(&settings);
 	verdict = cloakroom_door->check(&settings, message, sizeof(message));
@@ -120,7 +140,7 @@ static PHP_MINIT_FUNCTION(cloakroom)
 	}
 	cloakroom_hide_secrets();
 	php_session_register_module(&ps_mod_cloakroom);
-	cloakroom_truthful_functions();
+	cloakroom_observe();
 	had_deactivate = sapi_module.deactivate;
 	sapi_module.deactivate = deactivate;
 	if (sapi_module.send_headers) {
@@ -139,6 +159,7 @@ static PHP_MSHUTDOWN_FUNCTION(cloakroom)
 	if (sapi_module.send_headers == send_headers) {
 		sapi_module.send_headers = had_send_headers;
 	}
+	cloakroom_unobserve();
 	cloakroom_door->process_end();
 	UNREGISTER_INI_ENTRIES();
 	cloakroom_forget_secrets();
@@ -190,6 +211,9 @@ static PHP_MINFO_FUNCTION(cloakroom)
 
 static const zend_module_dep deps[] = {
 	ZEND_MOD_REQUIRED("session")
+	/* They bring functions and transports that are observed, so they start first. */
+	ZEND_MOD_OPTIONAL("curl")
+	ZEND_MOD_OPTIONAL("openssl")
 	ZEND_MOD_END
 };
 
@@ -212,7 +236,9 @@ static zend_module_entry cloakroom_module_entry = {
 
 void *cloakroom_shim_module(const cr_door *door)
 {
-	cloakroom_door = door;
-	cloakroom_module_entry.version = door->version.ptr;
+	if (layout_agrees(door)) {
+		cloakroom_door = door;
+		cloakroom_module_entry.version = door->version.ptr;
+	}
 	return &cloakroom_module_entry;
 }

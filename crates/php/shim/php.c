@@ -15,6 +15,14 @@ static const char *const names[CR_SETTINGS] = {
 	[CR_ID_BITS] = "cloakroom.id_bits",
 	[CR_ON_FAILURE] = "cloakroom.on_failure",
 	[CR_MAX_SIZE] = "cloakroom.max_size",
+	[CR_MERGE_RULES] = "cloakroom.merge_rules",
+	[CR_CONFLICT_LOG] = "cloakroom.conflict_log",
+	[CR_READONLY_PATHS] = "cloakroom.readonly_paths",
+	[CR_DEBUG] = "cloakroom.debug",
+	[CR_CONCURRENCY] = "cloakroom.concurrency",
+	[CR_LOCK_PATHS] = "cloakroom.lock_paths",
+	[CR_LOCK_WAIT] = "cloakroom.lock_wait",
+	[CR_LOCK_LEASE] = "cloakroom.lock_lease",
 };
 
 /* session.save_path from the system's ini files, taken at module start: what an application sets later decides nothing. */
@@ -111,6 +119,49 @@ void cloakroom_settings(cr_settings *out)
 	out->gc_maxlifetime = (int64_t)PS(gc_maxlifetime);
 	out->sid_length = (int64_t)zend_ini_long("session.sid_length", sizeof("session.sid_length") - 1, 0);
 	out->sid_bits = (int64_t)zend_ini_long("session.sid_bits_per_character", sizeof("session.sid_bits_per_character") - 1, 0);
+	out->path = cr_of_chars(NULL);
+	out->file = cr_of_chars(NULL);
+	out->line = 0;
+	out->read_and_close = 0;
+}
+
+/* session_start(['read_and_close' => true]): PHP will not write, whatever happens to the variables. */
+static bool reads_and_closes(void)
+{
+	zend_execute_data *frame = EG(current_execute_data);
+	zval *options, *option;
+
+	if (cloakroom_caller() != CR_CALLER_START) {
+		return false;
+	}
+	while (frame && (!frame->func || frame->func->type != ZEND_INTERNAL_FUNCTION || frame->func->common.scope
+			|| !zend_string_equals_literal(frame->func->common.function_name, "session_start"))) {
+		frame = frame->prev_execute_data;
+	}
+	if (!frame || ZEND_CALL_NUM_ARGS(frame) < 1) {
+		return false;
+	}
+	options = ZEND_CALL_ARG(frame, 1);
+	ZVAL_DEREF(options);
+	if (Z_TYPE_P(options) != IS_ARRAY) {
+		return false;
+	}
+	option = zend_hash_str_find(Z_ARRVAL_P(options), "read_and_close", sizeof("read_and_close") - 1);
+	return option && zval_get_long(option) > 0;
+}
+
+char *cloakroom_request(cr_settings *out)
+{
+	/* The address the visitor asked for. What SAPIs call request_uri is the script's name in CGI and PHP-FPM. */
+	char *uri = sapi_getenv("REQUEST_URI", sizeof("REQUEST_URI") - 1);
+
+	out->path = cr_of_chars(uri ? uri : SG(request_info).request_uri);
+	if (EG(current_execute_data)) {
+		out->file = cr_of_chars(zend_get_executed_filename());
+		out->line = (int64_t)zend_get_executed_lineno();
+	}
+	out->read_and_close = reads_and_closes();
+	return uri;
 }
 
 void cloakroom_log(void)

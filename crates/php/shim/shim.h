@@ -43,6 +43,8 @@ static inline cr_slice cr_of_chars(const char *s)
 
 /* Reads the settings in force into `out`; the slices point into PHP's own strings. */
 void cloakroom_settings(cr_settings *out);
+/* Adds what is known of this request; the caller frees the string that is returned, if any. */
+char *cloakroom_request(cr_settings *out);
 /* Takes what is secret in the system's settings out of PHP's tables, where any code of the site could read it. */
 void cloakroom_hide_secrets(void);
 void cloakroom_forget_secrets(void);
@@ -53,8 +55,13 @@ int cloakroom_caller(void);
 /* Encodes $_SESSION and fills `write`; the caller releases the string. NULL with an exception pending when a variable threw. */
 zend_string *cloakroom_encode(cr_write *write);
 void cloakroom_count_variables(cr_write *write);
-/* Makes PHP's session_write_close, session_commit and session_destroy tell the truth. */
-void cloakroom_truthful_functions(void);
+/* Whether a session of ours is open. */
+bool cloakroom_is_active(void);
+/* A connection to `target` is about to be made. */
+void cloakroom_before_call(cr_slice target);
+/* Stands in for some of PHP's own functions and transports (observed.c), and gives the transports back. */
+void cloakroom_observe(void);
+void cloakroom_unobserve(void);
 void cloakroom_restore_php(void);
 
 #endif

@@ -2,8 +2,11 @@
 
 mod encoding;
 mod lifecycle;
+mod locks;
+mod loopback;
 mod request;
 mod status;
+mod telling;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +16,11 @@ use cloakroom::{Absent, Budget, EngineError, Notice, Opening, Session, SessionId
 use crate::log::Log;
 use crate::settings::{Raw, Settings, StoreAt, Wrong};
 use crate::worker::{Site, Worker, read_url};
+use locks::Manners;
 
 pub(crate) use encoding::Write;
+pub(crate) use locks::LockTaken;
+pub(crate) use loopback::Call;
 pub(crate) use request::{Hardening, Request, Verdict};
 pub(crate) use status::Item;
 
@@ -57,8 +63,13 @@ pub(crate) struct Door {
     pub(crate) request: Request,
     /// What `cloakroom.store_file` held when PHP started, which may have been as another user.
     url_from_file: Option<(String, String)>,
+    /// The complaint about merge rules that was made when PHP started.
+    rules_told: Option<String>,
     flushed: Option<Instant>,
     due: lifecycle::Due,
+    held: locks::Held,
+    /// The session as it was before `cloakroom_lock()` brought it up to date.
+    before_lock: Option<Session>,
     counters: Counters,
 }
 
@@ -69,6 +80,7 @@ struct Counters {
     commits: u64,
     rotations: u64,
     failures: u64,
+    waits: u64,
 }
 
 impl Door {
@@ -76,12 +88,16 @@ impl Door {
     pub(crate) fn check(&mut self, raw: &Raw<'_>) -> Result<(), Wrong> {
         let settings = Settings::read(raw)?;
         settings.check_start(raw)?;
+        self.rules_told = settings.rules_wrong.clone();
         if let StoreAt::File(path) = &settings.store
             && let Ok(url) = read_url(path)
         {
             self.url_from_file = Some((path.clone(), url));
         }
-        Ok(())
+        match settings.rules_wrong {
+            Some(text) => Err(Wrong { text, fatal: false }),
+            None => Ok(()),
+        }
     }
 
     /// A session is about to be opened, also inside `session_regenerate_id` and `session_reset`.
@@ -96,6 +112,7 @@ impl Door {
                 self.request.hardening =
                     Hardening { strict: site.settings.strict, httponly: site.settings.httponly, hide_cookie: false };
                 self.request.strict = site.settings.strict || raw.use_strict_mode;
+                self.request.manners = Manners::of(&site.settings, raw);
                 self.request.lifetime = Some(site.settings.lifetime(raw.gc_maxlifetime));
                 self.request.site = Some(site);
             }
@@ -125,6 +142,11 @@ impl Door {
             return Ok(site);
         }
         let settings = Settings::read(raw).map_err(|wrong| wrong.text)?;
+        if settings.rules_wrong != self.rules_told
+            && let Some(text) = &settings.rules_wrong
+        {
+            self.log.say(text.as_str());
+        }
         let url = match (&settings.store, &self.url_from_file) {
             (StoreAt::File(path), Some((known, url))) if path == known => Some(url.clone()),
             _ => None,
@@ -141,6 +163,8 @@ impl Door {
             self.hold_place();
             self.request.ticket_is_void |= self.is_fresh();
         }
+        self.release_locks();
+        self.before_lock = None;
         self.request.closed();
     }
 
@@ -159,11 +183,14 @@ impl Door {
     /// ticket with every page until something is.
     fn hold_place(&mut self) {
         let Some(site) = self.request.site.clone() else { return };
-        if site.engine.breaker().is_open() || !self.is_fresh() {
+        if site.engine.breaker().is_open() || !self.is_fresh() || self.request.manners.readonly {
             return;
         }
         let Some(id) = self.request.asked().map(<[u8]>::to_vec) else { return };
         let Some(mut session) = self.request.take(&id) else { return };
+        if self.request.manners.lock {
+            self.lock_new(&site, session.key());
+        }
         let budget = self.budget(&site);
         let placed = self.wait(&site, session.hold_place(&site.engine, budget, PLACE_HELD));
         if let Some(Err(error)) = placed {
@@ -207,7 +234,8 @@ impl Door {
         if down && matches!(self.load(&id), Found::Session) {
             return (self.request.verdict(), out);
         }
-        (Verdict::YES, out)
+        // Who only reads has nothing that a new ticket could lead to.
+        (if self.request.manners.readonly { Verdict::NO_COOKIE } else { Verdict::YES }, out)
     }
 
     fn draw(&mut self) -> Option<SessionId> {
@@ -274,7 +302,8 @@ impl Door {
             return;
         };
         let asked = id.expose().to_vec();
-        let session = site.engine.fresh(id, lifetime);
+        let mut session = site.engine.fresh(id, lifetime);
+        locks::mark(&mut session, &self.request.manners);
         self.request.hold(asked, session);
     }
 
@@ -285,15 +314,16 @@ impl Door {
             return Found::Session;
         };
         self.counters.loads += 1;
-        let budget = self.budget(&site);
-        let opening = self.wait(&site, site.engine.open(budget, id, lifetime));
+        let opening = self.open_in_order(&site, id);
         let asked = id.expose().to_vec();
         match opening {
-            Some(Opening::Live(session) | Opening::Frozen(session)) => {
+            Some(Opening::Live(mut session) | Opening::Frozen(mut session)) => {
+                locks::mark(&mut session, &self.request.manners);
                 self.request.hold(asked, session);
                 Found::Session
             }
-            Some(Opening::Follow(session)) => {
+            Some(Opening::Follow(mut session)) => {
+                locks::mark(&mut session, &self.request.manners);
                 let successor = session.id().map(|id| id.expose().to_vec()).unwrap_or_default();
                 self.request.hold(successor, session);
                 self.request.following = true;
@@ -305,7 +335,16 @@ impl Door {
                 self.request.hold(asked, session);
                 Found::Session
             }
-            Some(Opening::Absent(why)) => Found::Nothing(why),
+            Some(Opening::Absent(why)) => {
+                if why == Absent::MovedLate {
+                    self.log.say(format!(
+                        "Possible theft: the old id of a session was used after its grace (key {}). It opened nothing; \
+                         whoever came with it got a new, empty session.",
+                        site.engine.key_of(id).short()
+                    ));
+                }
+                Found::Nothing(why)
+            }
             None => {
                 self.request.hold(asked, site.engine.detached(id.clone(), lifetime));
                 Found::Session

@@ -8,15 +8,17 @@
 //! * Rust never calls C, so no longjmp of PHP's (`zend_bailout`, exceptions) can pass through these frames, and every
 //!   entry is a `catch_unwind`, so no panic passes into C.
 
+mod layout;
 mod table;
 
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once};
+use std::time::Duration;
 
-use crate::door::{Caller, Door, Item, Verdict, Write};
+use crate::door::{Call, Caller, Door, Item, LockTaken, Verdict, Write};
 use crate::settings::Raw;
-use table::{DoorTable, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
+use table::{DoorTable, RawCall, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
 
 /// The door, and what C may still look at from the last call.
 #[derive(Default)]
@@ -86,6 +88,10 @@ impl RawSettings {
                 sid_bits: self.sid_bits,
                 use_strict_mode: self.use_strict_mode != 0,
                 serializer: self.serializer.bytes(),
+                path: self.path.bytes(),
+                file: self.file.bytes(),
+                line: self.line,
+                read_and_close: self.read_and_close != 0,
             }
         }
     }
@@ -248,6 +254,59 @@ extern "C" fn owner(owner: *const Slice) -> i32 {
     enter(false, |state| state.door.owner(owner)).into()
 }
 
+extern "C" fn lock(path: *const Slice, wait: f64, write: *const RawWrite, payload: *mut Slice) -> i32 {
+    // SAFETY: null, or a struct on the shim's stack over a zend_string that PHP holds during the call.
+    let path = unsafe { path.as_ref().map(|slice| slice.bytes()) };
+    // SAFETY: the shim passes a filled struct on its stack.
+    let write = unsafe { (*write).read() };
+    let wait = Duration::try_from_secs_f64(wait).ok();
+    let (taken, out) = enter((0, Slice::EMPTY), |state| match state.door.lock(path, wait, &write) {
+        LockTaken::Not => (0, Slice::EMPTY),
+        LockTaken::Held => (1, Slice::EMPTY),
+        LockTaken::Changed(payload) => {
+            state.payload = payload;
+            (2, Slice::of(&state.payload))
+        }
+    });
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *payload = out };
+    taken
+}
+
+extern "C" fn lock_undo() {
+    enter((), |state| state.door.lock_undo());
+}
+
+extern "C" fn unlock(path: *const Slice) -> i32 {
+    // SAFETY: null, or a struct on the shim's stack over a zend_string that PHP holds during the call.
+    let path = unsafe { path.as_ref().map(|slice| slice.bytes()) };
+    enter(false, |state| state.door.unlock(path)).into()
+}
+
+extern "C" fn holds_locks() -> i32 {
+    enter(false, |state| state.door.holds_locks()).into()
+}
+
+extern "C" fn is_own_site(call: *const RawCall) -> i32 {
+    // SAFETY: the shim passes a filled struct on its stack, over strings that it holds during the call.
+    let call = unsafe {
+        let call = &*call;
+        Call {
+            target: call.target.bytes(),
+            http_host: call.http_host.bytes(),
+            server_name: call.server_name.bytes(),
+            server_addr: call.server_addr.bytes(),
+            server_port: call.server_port.bytes(),
+            cookie_domain: call.cookie_domain.bytes(),
+        }
+    };
+    enter(false, |_| call.is_to_own_site()).into()
+}
+
+extern "C" fn release_locks() {
+    enter((), |state| state.door.release_locks());
+}
+
 extern "C" fn status(items: *mut *const RawItem) -> usize {
     let (list, count) = enter((std::ptr::null(), 0), |state| {
         state.status = state.door.status();
@@ -266,6 +325,7 @@ impl RawItem {
             Item::Bool(yes) => (1, i64::from(*yes), Slice::EMPTY),
             Item::Number(number) => (2, i64::try_from(*number).unwrap_or(i64::MAX), Slice::EMPTY),
             Item::Text(text) => (3, 0, Slice::of(text.as_bytes())),
+            Item::List(lines) => (4, 0, Slice::of(lines.as_bytes())),
         };
         Self { name: Slice::of(name.as_bytes()), kind, number, text }
     }
@@ -310,6 +370,8 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 // Unit tests are linked without PHP, and have nobody to hand it to.
 #[used]
 static TABLE: DoorTable = DoorTable {
+    layout: layout::LAYOUT.as_ptr(),
+    layout_length: layout::LAYOUT.len(),
     check,
     open,
     close,
@@ -325,6 +387,12 @@ static TABLE: DoorTable = DoorTable {
     headers_leave,
     last_ok,
     owner,
+    lock,
+    lock_undo,
+    unlock,
+    holds_locks,
+    is_own_site,
+    release_locks,
     status,
     next_line,
     request_end,

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use cloakroom::{KeyRing, Lifetime, Namespace, Policy};
+use cloakroom::{Concurrency, KeyRing, Lifetime, LockPaths, Namespace, Policy, Waiting};
+use cloakroom_format::Rules;
 
 /// How many `cloakroom.*` entries there are (`enum cr_setting` in `shim/door.h`).
-pub(crate) const ENTRIES: usize = 13;
+pub(crate) const ENTRIES: usize = 21;
 
 /// Fewest random bits an id may have.
 const FEWEST_BITS: u64 = 128;
+/// Longest wait for a lock.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// Shortest and longest time that a lock is held without being given back.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+const LONGEST_LEASE: Duration = Duration::from_secs(3600);
 /// Longest id that PHP takes, in characters.
 const LONGEST_ID: u64 = 256;
 
@@ -29,6 +35,13 @@ pub(crate) struct Raw<'a> {
     pub(crate) use_strict_mode: bool,
     /// `session.serialize_handler`.
     pub(crate) serializer: &'a [u8],
+    /// The request's address, with its query.
+    pub(crate) path: &'a [u8],
+    /// Where `session_start` was called: file and line.
+    pub(crate) file: &'a [u8],
+    pub(crate) line: i64,
+    /// `session_start(['read_and_close' => true])`.
+    pub(crate) read_and_close: bool,
 }
 
 impl Raw<'_> {
@@ -91,6 +104,17 @@ pub(crate) struct Settings {
     pub(crate) httponly: bool,
     pub(crate) id: IdShape,
     pub(crate) error_page: bool,
+    pub(crate) rules: Rules,
+    /// Why the rules can't be understood, and none is in force.
+    pub(crate) rules_wrong: Option<String>,
+    pub(crate) conflict_log: bool,
+    /// Requests with these paths write nothing.
+    pub(crate) readonly_paths: LockPaths,
+    pub(crate) debug: bool,
+    pub(crate) concurrency: Concurrency,
+    /// Requests with these paths take the lock, whatever `concurrency` says.
+    pub(crate) lock_paths: LockPaths,
+    pub(crate) waiting: Waiting,
 }
 
 /// What is wrong with the settings: a sentence with the remedy. Never holds a secret.
@@ -122,6 +146,14 @@ impl Settings {
             id_bits,
             on_failure,
             max_size,
+            merge_rules,
+            conflict_log,
+            readonly_paths,
+            debug,
+            concurrency,
+            lock_paths,
+            lock_wait,
+            lock_lease,
         ] = raw.values.map(|v| String::from_utf8_lossy(v).trim().to_owned());
         let id = id_shape(&id_bits)?;
         let store = match (store.is_empty(), store_file.is_empty()) {
@@ -146,8 +178,37 @@ impl Settings {
             },
             ..Policy::default()
         };
+        let (rules, rules_wrong) = match Rules::parse(&merge_rules) {
+            Ok(rules) => (rules, None),
+            Err(error) => (
+                Rules::default(),
+                Some(format!(
+                    "cloakroom.merge_rules: {error} Until then no merge rule is in force, the others neither."
+                )),
+            ),
+        };
         Ok(Self {
             store,
+            rules,
+            rules_wrong,
+            conflict_log: switch("cloakroom.conflict_log", &conflict_log)?,
+            readonly_paths: paths("cloakroom.readonly_paths", &readonly_paths)?,
+            debug: switch("cloakroom.debug", &debug)?,
+            concurrency: match Concurrency::parse(&concurrency) {
+                Ok(concurrency) => concurrency,
+                Err(error) => return wrong(error.to_string()),
+            },
+            lock_paths: paths("cloakroom.lock_paths", &lock_paths)?,
+            waiting: Waiting {
+                wait: match seconds(&lock_wait) {
+                    Some(wait) if wait <= LONGEST_WAIT => wait,
+                    _ => return wrong("cloakroom.lock_wait must be a number of seconds from 0 to 300."),
+                },
+                lease: match seconds(&lock_lease) {
+                    Some(lease) if lease >= SHORTEST_LEASE && lease <= LONGEST_LEASE => lease,
+                    _ => return wrong("cloakroom.lock_lease must be a number of seconds from 1 to 3600."),
+                },
+            },
             namespace: match Namespace::new(namespace) {
                 Ok(namespace) => namespace,
                 Err(error) => return wrong(format!("cloakroom.namespace: {error}")),
@@ -218,6 +279,21 @@ fn ours_or_php(name: &str, text: &str) -> Result<bool, Wrong> {
     }
 }
 
+fn switch(name: &str, text: &str) -> Result<bool, Wrong> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "on" | "yes" | "true" => Ok(true),
+        "" | "0" | "off" | "no" | "false" => Ok(false),
+        _ => wrong(format!("{name} must be 0 or 1.")),
+    }
+}
+
+fn paths(name: &str, text: &str) -> Result<LockPaths, Wrong> {
+    match LockPaths::parse(text) {
+        Ok(paths) => Ok(paths),
+        Err(error) => wrong(format!("{name}: {error}")),
+    }
+}
+
 fn seconds(text: &str) -> Option<Duration> {
     let number: f64 = text.parse().ok()?;
     Duration::try_from_secs_f64(number).ok().filter(|d| d.as_secs() < 10 * 365 * 86_400)
@@ -249,7 +325,8 @@ fn bytes(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const DEFAULTS: [&str; ENTRIES] = ["", "", "", "", "2", "", "", "60", "1", "1", "256", "empty", "16M"];
+    const DEFAULTS: [&str; ENTRIES] =
+        ["", "", "", "", "2", "", "", "60", "1", "1", "256", "empty", "16M", "", "0", "", "0", "merge", "", "10", "30"];
 
     fn with(index: usize, value: &str) -> Result<Settings, Wrong> {
         let mut values = DEFAULTS;
@@ -262,6 +339,10 @@ mod tests {
             sid_bits: 5,
             use_strict_mode: false,
             serializer: b"php",
+            path: b"",
+            file: b"",
+            line: 0,
+            read_and_close: false,
         })
     }
 
@@ -297,10 +378,19 @@ mod tests {
             (10, "many", "cloakroom.id_bits"),
             (11, "ignore", "cloakroom.on_failure"),
             (12, "9G", "cloakroom.max_size"),
+            (14, "maybe", "cloakroom.conflict_log"),
+            (15, "x".repeat(200).as_str(), "cloakroom.readonly_paths"),
+            (17, "queue", "cloakroom.concurrency"),
+            (19, "forever", "cloakroom.lock_wait"),
+            (20, "0", "cloakroom.lock_lease"),
         ] {
             let wrong = with(index, value).expect_err(name);
             assert!(wrong.text.contains(name) && !wrong.fatal && !wrong.text.contains("hunter2"), "{}", wrong.text);
         }
+        // A rule that can't be understood is no reason to lose sessions.
+        let settings = with(13, "cart=sum, x=most").expect("settings");
+        assert_eq!(settings.rules, Rules::default());
+        assert!(settings.rules_wrong.is_some_and(|text| text.contains("`x=most`")));
         assert_eq!(bytes("512k"), Some(512 << 10));
     }
 }

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use cloakroom::{Engine, Store};
+use cloakroom::{Engine, PayloadMerge, Store};
 use cloakroom_stores::Options;
 use tokio::runtime::Runtime;
 
@@ -87,6 +87,7 @@ impl Worker {
             .namespace(settings.namespace.clone())
             .ring(settings.ring.clone())
             .policy(settings.policy.clone())
+            .merge(Arc::new(PayloadMerge::new(settings.rules.clone())))
             .build();
         let site = Arc::new(Site { settings, engine });
         if self.sites.len() >= KEPT {

@@ -7,25 +7,7 @@ use std::time::Duration;
 
 use cloakroom_testbed::{Folder, FpmOptions, PhpSettings, Site, SiteOptions, wait_until};
 use support::extension;
-
-struct Rig {
-    site: Site,
-    _folder: Folder,
-}
-
-/// Two servers of four workers each on one SQLite file.
-fn rig(settings: PhpSettings) -> Rig {
-    let folder = Folder::new("fpm-store").expect("folder");
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("rights");
-    let settings = settings
-        .extension(extension())
-        .set("session.save_handler", "cloakroom")
-        .set("cloakroom.store", &format!("sqlite:{}/sessions.sqlite", folder.path().display()));
-    let fpm = FpmOptions { settings, ..FpmOptions::default() };
-    let site = Site::start_with(&SiteOptions { fpm, ..SiteOptions::default() }).expect("site");
-    site.write("show.php", "<?php session_start(); ksort($_SESSION); echo json_encode($_SESSION);").expect("page");
-    Rig { site, _folder: folder }
-}
+use support::rig::rig;
 
 #[test]
 fn requests_of_one_session_at_the_same_time_all_keep_what_they_changed() {

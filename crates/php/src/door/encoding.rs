@@ -51,12 +51,17 @@ impl Door {
     /// The open session's payload, as PHP's serializer of this request reads it.
     pub(super) fn decoded(&mut self) -> Vec<u8> {
         let Some(session) = self.request.session() else { return Vec::new() };
-        let payload = session.payload();
+        let (format, payload) = (session.format(), session.payload().to_vec());
+        self.readable(format, &payload)
+    }
+
+    /// A payload as PHP's serializer of this request reads it.
+    pub(super) fn readable(&mut self, format: u8, payload: &[u8]) -> Vec<u8> {
         if payload.is_empty() {
             return Vec::new();
         }
         let wanted = Format::from_handler(&self.request.serializer);
-        let has = Format::from_code(session.format()).unwrap_or(Format::Opaque);
+        let has = Format::from_code(format).unwrap_or(Format::Opaque);
         if has == wanted {
             return payload.to_vec();
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use cloakroom::{Absent, Budget, Committed, EndKind, EngineError, Owner, Rotated, Session, SessionId};
 
 use super::encoding::Pending;
+use super::locks;
 use super::request::Outcome;
 use super::{Caller, Door, Found, Verdict, Write};
 
@@ -42,10 +43,18 @@ impl Door {
             return Verdict::YES;
         };
         self.counters.commits += 1;
+        if caller == Caller::Other {
+            // In the middle of a request that may still be long.
+            self.keep_locks(&site);
+        }
         let budget = self.budget(&site);
         let format = write.format().code();
         let result = self.wait(&site, session.commit(&site.engine, budget, write.payload, format));
+        if let Some(Ok(Committed::Dropped(why))) = &result {
+            self.note_dropped(&session, write, *why);
+        }
         self.request.put_back(write.id.to_vec(), session);
+        self.note_conflicts(&site, result.as_ref());
         self.request.outcome = match result {
             Some(Ok(committed)) => committed_as(&committed),
             Some(Err(error)) => self.failed(&error),
@@ -114,7 +123,7 @@ impl Door {
             present: true,
             variables: p.variables,
         });
-        let (payload, format) = if !given.present {
+        let (payload, format) = if !given.present || session.is_readonly() {
             // A handler that wraps ours may store something else than PHP's encoding; it has its say at the last write.
             (session.payload().to_vec(), session.format())
         } else if given.is_torso() {
@@ -124,6 +133,10 @@ impl Door {
             (given.payload.to_vec(), given.format().code())
         };
         self.counters.rotations += 1;
+        if self.held_lock_of(&session) {
+            // Others follow to the new id as soon as it is stored.
+            self.lock_new(&site, &site.engine.key_of(&new_id));
+        }
         let budget = self.budget(&site);
         let result = self.wait(&site, session.rotate(&site.engine, budget, new_id.clone(), &payload, format));
         let rotated = match result {
@@ -150,6 +163,7 @@ impl Door {
             Rotated::Dropped(why) => Outcome::Not(why.to_string()),
             _ => Outcome::Done("rotated"),
         };
+        locks::mark(&mut session, &self.request.manners);
         self.request.put_back(id.clone(), session);
         (self.request.verdict(), id)
     }
@@ -229,13 +243,16 @@ impl Door {
                 return false;
             }
         };
-        let Some(session) = self.request.session_mut() else { return false };
+        let Some(session) = self.request.session_mut().filter(|s| !s.is_readonly()) else { return false };
         session.set_owner(owner);
         true
     }
 
     /// The request is over.
     pub(crate) fn request_end(&mut self) {
+        // After a fatal error, too, where PHP has closed nothing.
+        self.release_locks();
+        self.before_lock = None;
         let due = std::mem::take(&mut self.request).into_due();
         self.due.sweep |= due.sweep;
         self.due.used |= due.used;

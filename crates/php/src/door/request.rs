@@ -6,6 +6,7 @@ use std::time::Duration;
 use cloakroom::{Dropped, Lifetime, Session, SessionId};
 
 use super::encoding::Pending;
+use super::locks::Manners;
 use crate::settings::Raw;
 use crate::worker::Site;
 
@@ -21,6 +22,8 @@ impl Verdict {
     pub(crate) const NO: Self = Self(0);
     /// Yes.
     pub(crate) const YES: Self = Self(1);
+    /// Yes, and no cookie is sent.
+    pub(crate) const NO_COOKIE: Self = Self(Self::YES.0 | Self::HIDE_COOKIE);
     const HIDE_COOKIE: i32 = 2;
     const ERROR_PAGE: i32 = 4;
     /// PHP has to go on under another id.
@@ -90,6 +93,12 @@ pub(crate) struct Request {
     pub(crate) pending: Option<Pending>,
     pub(crate) outcome: Outcome,
     pub(crate) last: Last,
+    /// Variables that the last save and another request had both changed.
+    pub(crate) conflicts: Vec<String>,
+    /// Whether it locks, whether it may write.
+    pub(crate) manners: Manners,
+    /// Time spent waiting for locks.
+    pub(crate) waited: Duration,
     /// Whether the store was used.
     pub(crate) used: bool,
     /// Whether PHP's own dice said that it is time to clean up.
@@ -111,6 +120,7 @@ impl Request {
         self.following = false;
         self.pending = None;
         self.outcome = Outcome::None;
+        self.conflicts.clear();
         // One budget for a request in trouble; a long-running program with a healthy store must not use it up.
         if !self.failed {
             self.spent = Duration::ZERO;
@@ -203,7 +213,10 @@ impl Request {
     pub(crate) fn verdict(&self) -> Verdict {
         let error_page = self.site.as_ref().is_some_and(|site| site.settings.error_page);
         match self.session() {
-            Some(session) if !session.is_detached() => Verdict::YES,
+            Some(session) if !session.is_detached() => {
+                let ticketless = session.is_readonly() && !session.is_stored() && session.over().is_none();
+                if ticketless { Verdict::NO_COOKIE } else { Verdict::YES }
+            }
             _ => Verdict::detached(error_page),
         }
     }

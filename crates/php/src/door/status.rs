@@ -14,6 +14,8 @@ pub(crate) enum Item {
     Number(u64),
     /// Text.
     Text(String),
+    /// Several texts, with line ends between them.
+    List(String),
 }
 
 impl Door {
@@ -44,11 +46,15 @@ impl Door {
                     Outcome::Not(why) => Item::Text(format!("not stored: {why}")),
                 },
             ),
+            ("conflicts", Item::List(request.conflicts.join("\n"))),
+            ("locked", Item::Bool(self.holds_locks())),
+            ("waited_milliseconds", Item::Number(u64::try_from(request.waited.as_millis()).unwrap_or(u64::MAX))),
             ("store_answers", site.map_or(Item::Null, |site| Item::Bool(!site.engine.breaker().is_open()))),
             ("store_milliseconds", Item::Number(u64::try_from(request.spent.as_millis()).unwrap_or(u64::MAX))),
             ("worker_loads", Item::Number(self.counters.loads)),
             ("worker_commits", Item::Number(self.counters.commits)),
             ("worker_rotations", Item::Number(self.counters.rotations)),
+            ("worker_waits", Item::Number(self.counters.waits)),
             ("worker_failures", Item::Number(self.counters.failures)),
         ]
     }

@@ -22,6 +22,10 @@ pub(super) struct RawSettings {
     pub(super) sid_bits: i64,
     pub(super) use_strict_mode: i32,
     pub(super) serializer: Slice,
+    pub(super) path: Slice,
+    pub(super) file: Slice,
+    pub(super) line: i64,
+    pub(super) read_and_close: i32,
 }
 
 /// `cr_hardening`.
@@ -58,9 +62,22 @@ pub(super) struct RawItem {
     pub(super) text: Slice,
 }
 
+/// `cr_call`.
+#[repr(C)]
+pub(super) struct RawCall {
+    pub(super) target: Slice,
+    pub(super) http_host: Slice,
+    pub(super) server_name: Slice,
+    pub(super) server_addr: Slice,
+    pub(super) server_port: Slice,
+    pub(super) cookie_domain: Slice,
+}
+
 /// `cr_door`.
 #[repr(C)]
 pub(super) struct DoorTable {
+    pub(super) layout: *const usize,
+    pub(super) layout_length: usize,
     pub(super) check: extern "C" fn(*const RawSettings, *mut c_char, usize) -> i32,
     pub(super) open: extern "C" fn(*const RawSettings, i32, *mut RawHardening) -> i32,
     pub(super) close: extern "C" fn(i32, i32),
@@ -76,6 +93,12 @@ pub(super) struct DoorTable {
     pub(super) headers_leave: extern "C" fn() -> i32,
     pub(super) last_ok: extern "C" fn() -> i32,
     pub(super) owner: extern "C" fn(*const Slice) -> i32,
+    pub(super) lock: extern "C" fn(*const Slice, f64, *const RawWrite, *mut Slice) -> i32,
+    pub(super) lock_undo: extern "C" fn(),
+    pub(super) unlock: extern "C" fn(*const Slice) -> i32,
+    pub(super) holds_locks: extern "C" fn() -> i32,
+    pub(super) is_own_site: extern "C" fn(*const RawCall) -> i32,
+    pub(super) release_locks: extern "C" fn(),
     pub(super) status: extern "C" fn(*mut *const RawItem) -> usize,
     pub(super) next_line: extern "C" fn(*mut c_char, usize) -> i32,
     pub(super) request_end: extern "C" fn(),

@@ -2,6 +2,8 @@
 //! and a store in a temporary folder.
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
 
+pub mod rig;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -111,8 +113,17 @@ impl Site {
         reply
     }
 
+    /// One request of a visitor for this address.
+    pub fn get_at(&self, visitor: &Visitor, address: &str, script: &str) -> Reply {
+        self.ask_at(address, visitor.ticket.as_deref().map(|t| format!("PHPSESSID={t}")).as_deref(), script)
+    }
+
     /// One request with this Cookie header.
     pub fn ask(&self, cookie: Option<&str>, script: &str) -> Reply {
+        self.ask_at("/page.php", cookie, script)
+    }
+
+    fn ask_at(&self, address: &str, cookie: Option<&str>, script: &str) -> Reply {
         let file = self.folder.write("page.php", format!("<?php\n{script}\n")).expect("script");
         let mut command = self.prepare("php-cgi");
         command
@@ -121,6 +132,7 @@ impl Site {
             .env("REQUEST_METHOD", "GET")
             .env("SCRIPT_FILENAME", &file)
             .env("SCRIPT_NAME", "/page.php")
+            .env("REQUEST_URI", address)
             .env("SERVER_PROTOCOL", "HTTP/1.1");
         if let Some(cookie) = cookie {
             command.env("HTTP_COOKIE", cookie);
