@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::id::SessionId;
 use crate::key::{Key, NamedSecret};
 use crate::record::{Owner, Record};
-use crate::ring::KeyRing;
+use crate::ring::{KeyRing, SiteKey};
 
 const FORMAT: u8 = 1;
 const AES_256_GCM: u8 = 1;
@@ -26,6 +26,9 @@ const COMPRESS_FROM: usize = 1024;
 /// No payload opens to more than this; far above what a session may hold.
 const MAX_OPENED: usize = 1 << 30;
 const DOMAIN: &[u8] = b"cloakroom/1 envelope";
+
+/// What the keys of all envelopes of one secret and site key are expanded from.
+pub(crate) type Root = Hkdf<Sha256>;
 
 /// What opens an envelope: the session id, or the derived secret of a named record.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +95,7 @@ fn seal_salted(
     header[2] = if packed.is_some() { LZ4 } else { PLAIN };
     let body = packed.as_deref().unwrap_or(payload);
 
-    let keys = Derived::new(secret, site_key.map_or(&[], |k| k.expose()), &header);
+    let keys = Derived::new(secret, site_key, &header);
     let mut out = Vec::with_capacity(HEADER + COMMITMENT + body.len() + TAG);
     out.extend_from_slice(&header);
     out.extend_from_slice(keys.commitment());
@@ -118,7 +121,7 @@ pub(crate) fn open(secret: Secret<'_>, ring: &KeyRing, key: &Key, record: &Recor
         [0, 0, 0, 0, 0, 0, 0, 0] => None,
         id => Some(ring.find(id).ok_or(EnvelopeError::UnknownSiteKey)?),
     };
-    let keys = Derived::new(secret, site_key.map_or(&[], |k| k.expose()), header);
+    let keys = Derived::new(secret, site_key, header);
     let (commitment, sealed) = rest.split_first_chunk::<COMMITMENT>().ok_or(EnvelopeError::Closed)?;
     if !bool::from(commitment.as_slice().ct_eq(keys.commitment())) {
         return Err(EnvelopeError::Closed);
@@ -142,24 +145,14 @@ pub(crate) fn open(secret: Secret<'_>, ring: &KeyRing, key: &Key, record: &Recor
 struct Derived(Zeroizing<[u8; 32 + 12 + COMMITMENT]>);
 
 impl Derived {
-    fn new(secret: Secret<'_>, site_key: &[u8], header: &[u8; HEADER]) -> Self {
-        let (kind, secret) = match secret {
-            Secret::Id(id) => (1u8, id.expose()),
-            Secret::Named(named) => (2u8, named.expose()),
+    fn new(secret: Secret<'_>, site_key: Option<&SiteKey>, header: &[u8; HEADER]) -> Self {
+        let root = match secret {
+            Secret::Id(id) => id.root(site_key.map_or([0; 8], SiteKey::id), || root(1, id.expose(), site_key)),
+            Secret::Named(named) => root(2, named.expose(), site_key),
         };
-        let mut input = Zeroizing::new(Vec::with_capacity(16 + secret.len() + site_key.len()));
-        input.push(kind);
-        for part in [secret, site_key] {
-            input.extend_from_slice(&length(part));
-            input.extend_from_slice(part);
-        }
-        let mut info = [0u8; DOMAIN.len() + HEADER];
-        info[..DOMAIN.len()].copy_from_slice(DOMAIN);
-        info[DOMAIN.len()..].copy_from_slice(header);
         let mut out = Zeroizing::new([0u8; 32 + 12 + COMMITMENT]);
-        Hkdf::<Sha256>::new(Some(&header[11..]), &input)
-            .expand(&info, &mut *out)
-            .expect("76 bytes are within what HKDF-SHA-256 gives");
+        // The header holds the envelope's random salt, so that no two envelopes share a key.
+        root.expand(header, &mut *out).expect("76 bytes are within what HKDF-SHA-256 gives");
         Self(out)
     }
 
@@ -174,6 +167,17 @@ impl Derived {
     fn commitment(&self) -> &[u8] {
         &self.0[44..]
     }
+}
+
+fn root(kind: u8, secret: &[u8], site_key: Option<&SiteKey>) -> Root {
+    let site_key = site_key.map_or(&[][..], SiteKey::expose);
+    let mut input = Zeroizing::new(Vec::with_capacity(16 + secret.len() + site_key.len()));
+    input.push(kind);
+    for part in [secret, site_key] {
+        input.extend_from_slice(&length(part));
+        input.extend_from_slice(part);
+    }
+    Root::new(Some(DOMAIN), &input)
 }
 
 /// The associated data: whatever decides who may read the payload, and when.
@@ -206,7 +210,6 @@ mod tests {
     use super::*;
     use crate::key::Namespace;
     use crate::record::{About, MoveKind, State};
-    use crate::ring::SiteKey;
     use crate::time::Time;
     use crate::version::Version;
 

@@ -4,8 +4,11 @@
 //! wiped on drop.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
+
+use crate::envelope::Root;
 
 /// The alphabet that PHP accepts in session ids (ext/session, `PS_EXTRA_VALID_CHARS` aside): 64 characters.
 const ALPHABET: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-,";
@@ -15,7 +18,14 @@ pub(crate) const MAX_ID_LEN: usize = 256;
 
 /// A session id. Compare keys, not ids: this type has no `PartialEq` on purpose.
 #[derive(Clone)]
-pub struct SessionId(Zeroizing<Vec<u8>>);
+pub struct SessionId(Arc<Inner>);
+
+struct Inner {
+    bytes: Zeroizing<Vec<u8>>,
+    /// What envelopes' keys are derived from, with the public id of the site key that is in it: derived once a request,
+    /// although a request opens one envelope and seals another.
+    root: OnceLock<([u8; 8], Root)>,
+}
 
 /// A session id from outside that can't be one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +59,7 @@ impl SessionId {
         for b in bytes.iter_mut() {
             *b = ALPHABET[usize::from(*b & mask)];
         }
-        Ok(Self(bytes))
+        Ok(Self::of(bytes))
     }
 
     /// Takes an id from a request. Length 1 to 256, alphabet `[A-Za-z0-9,-]`; whether it was issued by us only the
@@ -62,24 +72,28 @@ impl SessionId {
         if bytes.is_empty() || bytes.len() > MAX_ID_LEN || !bytes.iter().all(valid) {
             return Err(BadSessionId);
         }
-        Ok(Self(Zeroizing::new(bytes.to_vec())))
+        Ok(Self::of(Zeroizing::new(bytes.to_vec())))
     }
 
     /// The secret itself, for the cookie and for key derivation; nothing else.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
+    }
+
+    fn of(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(Arc::new(Inner { bytes, root: OnceLock::new() }))
+    }
+
+    /// The root for a site key, remembered for the first one asked for.
+    pub(crate) fn root(&self, site_key: [u8; 8], derive: impl Fn() -> Root) -> Root {
+        let (kept_for, root) = self.0.root.get_or_init(|| (site_key, derive()));
+        if *kept_for == site_key { root.clone() } else { derive() }
     }
 }
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId(secret)")
-    }
-}
-
-impl Drop for SessionId {
-    fn drop(&mut self) {
-        self.0.zeroize();
     }
 }
 
