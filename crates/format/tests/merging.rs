@@ -177,3 +177,15 @@ fn what_cant_be_taken_apart_is_one_piece() {
     let merged = whole(Format::Php, b"damaged", b"damaged", b"a|i:1;", Winner::Mine);
     assert_eq!((&merged.payload[..], merged.whole, merged.conflicts.len()), (&b"a|i:1;"[..], None, 0));
 }
+
+#[test]
+fn two_equal_changes_below_an_array_count_twice_where_they_should() {
+    let winner = Winner::Later;
+    let (base, changed) = (r#"{"cart":{"tea":{"qty":1}}}"#, r#"{"cart":{"tea":{"qty":3}}}"#);
+    ruled("cart.*.qty=sum", winner, base, changed, changed, r#"{"cart":{"tea":{"qty":5}}}"#, &[]);
+    gives(base, changed, changed, changed, &[]);
+    let appended = r#"{"cart":{"items":["a","b"]}}"#;
+    gives(r#"{"cart":{"items":["a"]}}"#, appended, appended, r#"{"cart":{"items":["a","b","b"]}}"#, &[]);
+    // Who set up the same from nothing meant one.
+    gives("{}", appended, appended, appended, &[]);
+}

@@ -7,7 +7,8 @@
 //! 2. A rule named for the path, where it applies to such values (`sum`, `max`, `union`).
 //! 3. Lists (keys 0…n-1) on both sides: as sequences. What was added comes from theirs, then from mine; equal additions
 //!    both stay; what one side removed is gone; what both wrote over is decided element by element.
-//! 4. Both changed it to the same: that.
+//! 4. Both changed it to the same: that; an array that was one before is looked into first (5), since two equal changes
+//!    below may have to count twice (2, 3).
 //! 5. Arrays on both sides: key by key, in the order of theirs, then mine's new keys.
 //! 6. One side removed it, the other changed it, at any depth below: it is removed, and a conflict is counted.
 //! 7. Else a conflict: mine wins, unless the path's rule or [`Winner`] says otherwise.

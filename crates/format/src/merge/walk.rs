@@ -172,7 +172,8 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Verdict::Sequence(mine, theirs)
             });
         }
-        if equal {
+        // Equal arrays may hold changes that count twice: two increments under `sum`, two equal additions to a list.
+        if equal && !(opens && base_array.is_some()) {
             return Ok(Verdict::Take(From::Theirs, theirs));
         }
         if opens {

@@ -438,7 +438,7 @@ final class Merge
             $from = is_array($b) ? $b : [];
             return $rule === 'union' ? $this->union($from, $m, $t) : $this->lists($path, $from, $m, $t);
         }
-        if ($equal) {
+        if ($equal && !($open && is_array($b))) {
             return $t;
         }
         if (!$open) {
