@@ -107,15 +107,21 @@ impl Session {
                 let Some(unsure) = self.unsure.take() else { return Ok(()) };
                 let stored = engine.opened(self.ticket.secret(), &self.key, &record, now);
                 let mine = Mine { payload: &unsure.payload, format: unsure.format, commit: unsure.commit };
-                let owner = std::mem::replace(&mut self.owner, unsure.owner);
+                let asked = (self.owner != unsure.owner).then(|| self.owner.clone());
                 match stored {
                     Some(payload) if record.state.is_live() => {
                         let stored = Merged { payload, format: record.format, conflicts: Vec::new() };
+                        self.owner.clone_from(&record.owner);
                         self.written(record, &mine, Some(stored));
                     }
-                    _ => self.payload_is(mine.payload, mine.format),
+                    _ => {
+                        self.owner.clone_from(&unsure.owner);
+                        self.payload_is(mine.payload, mine.format);
+                    }
                 }
-                self.owner = owner;
+                if let Some(asked) = asked {
+                    self.owner = asked;
+                }
                 return Ok(());
             }
             if hidden && !matches!(record.state, State::Ended { .. }) {
@@ -274,6 +280,8 @@ impl Session {
         match stored {
             Some(payload) if record.state.is_live() => {
                 let stored = Merged { payload, format: record.format, conflicts: Vec::new() };
+                // Who was logged out after it was applied stays logged out.
+                self.owner.clone_from(&record.owner);
                 self.written(record, mine, Some(stored));
             }
             _ => self.payload_is(mine.payload, mine.format),

@@ -224,16 +224,25 @@ impl Session {
         let mut record = record;
         let commit = CommitId::draw()?;
         record.about.trail.clear();
+        let old = (self.ticket.clone(), self.key);
         self.renamed(engine, new_id);
         let expected = record.version;
         let next = self.next_record(engine, record, mine, format, commit, now)?;
-        match engine.breaker.note_write(engine.store.swap(budget, &new_key, expected, &next, now).await)? {
-            Swapped::Done => self.rotated_to(next, has, mine),
-            Swapped::Stale | Swapped::OwnerEnded => {
-                self.over_with(engine, Dropped::Ended);
+        let why = match engine.breaker.note_write(engine.store.swap(budget, &new_key, expected, &next, now).await) {
+            Ok(Swapped::Done) => {
+                self.rotated_to(next, has, mine);
+                return Ok(Rotated::Unlinked);
             }
-        }
-        Ok(Rotated::Unlinked)
+            Ok(Swapped::Stale) => Dropped::Gone,
+            Ok(Swapped::OwnerEnded) => Dropped::OwnerEnded,
+            Err(error) => {
+                // Its id is given to nobody.
+                (self.ticket, self.key) = old;
+                return Err(error.into());
+            }
+        };
+        self.over_with(engine, why);
+        Ok(Rotated::Dropped(why))
     }
 
     #[allow(clippy::too_many_arguments)] // the state of one rotation, handed over once
