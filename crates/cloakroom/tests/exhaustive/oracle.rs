@@ -112,6 +112,11 @@ fn links(ops: &[Op], events: &[Event], prepared: &Prepared) -> BTreeMap<usize, L
         if let Some(State::Moved { kind, .. }) = event.after.as_ref().map(|r| r.state) {
             let rotation =
                 ops.iter().rev().find(|o| Some(o.who) == event.who && o.target.is_some() && o.start <= Some(event.seq));
+            // Evicted, made anew and moved again: only the last move counts.
+            let made = events.iter().rev().find(|e| e.id == event.id && e.what == What::Create && e.seq < event.seq);
+            if links.get(&event.id).is_some_and(|l| made.is_some_and(|m| m.seq > l.seq)) {
+                links.remove(&event.id);
+            }
             let link: &mut Link = links.entry(event.id).or_insert(Link {
                 to: rotation.and_then(|o| o.target).unwrap_or(event.id),
                 seq: event.seq,
@@ -133,7 +138,8 @@ impl Facts<'_> {
     /// Where what was stored under an id is now.
     fn chain(&self, mut id: usize) -> Vec<usize> {
         let mut path = vec![id];
-        while let Some(link) = self.links.get(&id) {
+        // A moved record that was evicted and made anew leads nowhere any more.
+        while let Some(link) = self.links.get(&id).filter(|l| !self.created_after(id, l.seq)) {
             id = link.to;
             path.push(id);
             if path.len() > self.names.len() {
@@ -217,9 +223,11 @@ impl Facts<'_> {
                     let explained = match why {
                         Dropped::Ended => ends || time,
                         // A successor that was lost before anybody knew it is told like this as well.
-                        Dropped::OwnerEnded => self.ops.iter().any(|o| o.kind == Kind::EndOwner) || evictions || time,
+                        Dropped::OwnerEnded => {
+                            ends || evictions || time || self.ops.iter().any(|o| o.kind == Kind::EndOwner)
+                        }
                         Dropped::Moved => self.opened(op) == Some(How::Frozen),
-                        Dropped::Gone => evictions || time,
+                        Dropped::Gone => evictions || time || self.events.iter().any(|e| e.what == What::Remove),
                         Dropped::Expired => time,
                         _ => false,
                     };
@@ -624,11 +632,17 @@ impl Facts<'_> {
             loop {
                 let size = dead.len();
                 for (from, link) in &self.links {
-                    let followed = match link.kind {
-                        MoveKind::Follow => true,
-                        MoveKind::Other(_) => self.case.start == Start::Rotated,
-                        _ => false,
-                    };
+                    // A moved record that is gone, by eviction or because the ending request is older than a tombstone
+                    // lives, does not tell where it went.
+                    let tombstone = self.case.settings.policy.tombstone.as_secs();
+                    let gone = self.evicted_after(*from, link.seq)
+                        || self.elapsed_at(start) - self.elapsed_at(link.seq) >= tombstone;
+                    let followed = !gone
+                        && match link.kind {
+                            MoveKind::Follow => true,
+                            MoveKind::Other(_) => self.case.start == Start::Rotated,
+                            _ => false,
+                        };
                     if dead.contains(&link.to) && self.ancestor(*from, op.from) {
                         dead.insert(*from);
                     }

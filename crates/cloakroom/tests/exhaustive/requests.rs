@@ -192,7 +192,6 @@ impl Visit {
                 let again = Visit { rotates_to: self.rotates_to + 1, round: 1, ..self.clone() };
                 for visit in [self, again] {
                     let mut visitor = visit.open().await;
-                    visitor.think().await;
                     visitor.rotate().await;
                     visitor.set("evil");
                     visitor.save().await;
@@ -201,7 +200,6 @@ impl Visit {
             }
             page => {
                 let mut visitor = self.open().await;
-                visitor.think().await;
                 visitor.show(page).await;
                 visitor.leave();
             }
@@ -271,7 +269,6 @@ impl Visitor {
             Page::WriteTwice => {
                 self.append();
                 self.save().await;
-                self.think().await;
                 self.append();
                 self.set("x");
             }
@@ -346,6 +343,7 @@ impl Visitor {
     }
 
     async fn save(&mut self) {
+        self.think().await;
         let op = self.visit.begin(self.op(Kind::Commit));
         let payload = self.vars.encode();
         let told = match self.session.commit(&self.visit.engine, budget(), &payload, PHP).await {
@@ -356,6 +354,7 @@ impl Visitor {
     }
 
     async fn rotate(&mut self) {
+        self.think().await;
         let target = self.visit.rotates_to;
         let op = self.visit.begin(Op { target: Some(target), ..self.op(Kind::Rotate) });
         let payload = self.vars.encode();
@@ -374,6 +373,7 @@ impl Visitor {
     }
 
     async fn end(&mut self) {
+        self.think().await;
         let op = self.visit.begin(self.op(Kind::End));
         let told = match self.session.end(&self.visit.engine, budget(), EndKind::Destroyed).await {
             Ok(()) => Told::Ended,

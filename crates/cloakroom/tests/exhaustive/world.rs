@@ -291,7 +291,13 @@ impl World {
         if sweeps {
             actions.push(Action::Sweep);
         }
-        if self.passes > 0 {
+        // A verb is over within its time budget, so much time passes only where nobody waits for one.
+        let idle = self.lock().slots.iter().all(|s| match s.waits {
+            None | Some((Verb::Think, _)) => true,
+            Some((Verb::Load, _)) => s.told == 0,
+            Some(_) => false,
+        });
+        if self.passes > 0 && idle {
             actions.extend(self.case.steps.iter().map(|seconds| Action::Pass(*seconds)));
         }
         actions
