@@ -107,20 +107,25 @@ PHP_FUNCTION(cloakroom_commit)
 }
 
 /*
- * Puts other variables in the place of those in $_SESSION; on failure they are as before. $_SESSION itself stays the same
- * array to whoever has a reference to it.
+ * Puts other variables in the place of those in $_SESSION; on failure they are as before, or the end of the request would
+ * save the torso that was read. PHP's serializers but php_serialize keep $_SESSION the same array to whoever has a
+ * reference to it.
  */
 static bool replace_variables(zend_string *payload)
 {
 	zval *vars = &PS(http_session_vars), had;
-	bool ok;
+	volatile bool ok = false, out_of_memory = false;
 
 	if (!Z_ISREF_P(vars) || Z_TYPE_P(Z_REFVAL_P(vars)) != IS_ARRAY || !PS(serializer)) {
 		return false;
 	}
 	ZVAL_COPY_VALUE(&had, Z_REFVAL_P(vars));
 	array_init(Z_REFVAL_P(vars));
-	ok = !ZSTR_LEN(payload) || PS(serializer)->decode(ZSTR_VAL(payload), ZSTR_LEN(payload)) == SUCCESS;
+	zend_try {
+		ok = !ZSTR_LEN(payload) || PS(serializer)->decode(ZSTR_VAL(payload), ZSTR_LEN(payload)) == SUCCESS;
+	} zend_catch {
+		out_of_memory = true;
+	} zend_end_try();
 	/* Reading ran code of the site's classes: look again where the variables are. */
 	vars = &PS(http_session_vars);
 	if (!ok || EG(exception) || PS(session_status) != php_session_active || !Z_ISREF_P(vars)) {
@@ -129,6 +134,10 @@ static bool replace_variables(zend_string *payload)
 			ZVAL_COPY_VALUE(Z_REFVAL_P(vars), &had);
 		} else {
 			zval_ptr_dtor(&had);
+		}
+		if (out_of_memory) {
+			cloakroom_door->lock_undo();
+			zend_bailout();
 		}
 		return false;
 	}

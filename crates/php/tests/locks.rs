@@ -4,8 +4,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use cloakroom_testbed::{Browser, PhpSettings, wait_until};
-use support::rig::{Rig, rig};
+use cloakroom_testbed::{Browser, Mariadb, PhpSettings, Redis, wait_until};
+use support::rig::{Rig, rig, rig_on};
 use support::{Site, Visitor};
 
 const COUNT: &str = "session_start(); $n = $_SESSION['n'] ?? 0; usleep(30000); $_SESSION['n'] = $n + 1; echo 'done';";
@@ -77,6 +77,29 @@ fn under_lock_requests_of_one_session_run_one_after_the_other() {
 }
 
 #[test]
+fn under_lock_other_stores_count_as_well() {
+    let (redis, mariadb) = (Redis::start().expect("redis"), Mariadb::start().expect("mariadb"));
+    for url in [redis.url(), mariadb.url()] {
+        let rig = rig_on(Some(&url), locking());
+        rig.page("count.php", COUNT);
+        let visitor = rig.site.browser();
+        visitor.get("/count.php").expect("page");
+        at_once(&visitor, "/count.php", 8);
+        assert_eq!(show(&visitor), r#"{"n":9}"#);
+        std::thread::scope(|scope| {
+            let holder = holding(&rig, scope, &visitor);
+            let pid = rustix::process::Pid::from_raw(holder.pid).expect("pid");
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("kill");
+            let began = Instant::now();
+            assert_eq!(show(&visitor), r#"{"n":9}"#);
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+            holder.go_on();
+        });
+        assert_eq!(rig.site.php_logs(), "");
+    }
+}
+
+#[test]
 fn a_site_may_lock_for_some_paths_only() {
     let rig = rig(PhpSettings::new().set("cloakroom.lock_paths", "/count.php, /checkout/*"));
     rig.page("count.php", COUNT);
@@ -90,22 +113,45 @@ fn a_site_may_lock_for_some_paths_only() {
 
 #[test]
 fn an_application_may_lock_for_a_moment_and_sees_what_others_stored() {
-    let rig = rig(PhpSettings::new());
-    rig.page(
-        "count.php",
-        "session_start(); $alias = &$_SESSION; usleep(30000);
+    for handler in ["php", "php_binary", "php_serialize"] {
+        let rig = rig(PhpSettings::new().set("session.serialize_handler", handler));
+        rig.page(
+            "count.php",
+            "session_start(); $alias = &$_SESSION; usleep(30000);
         if (!cloakroom_lock('n') || !cloakroom_lock('n')) exit('not locked');
         $n = $_SESSION['n'] ?? 0; usleep(5000); $_SESSION['n'] = $n + 1;
-        if ($alias['n'] !== $n + 1) exit('another array');
+        if (ini_get('session.serialize_handler') !== 'php_serialize' && $alias['n'] !== $n + 1) exit('another array');
         if (!cloakroom_unlock('n') || !cloakroom_unlock('n') || cloakroom_unlock('n')) exit('not unlocked');
         $_SESSION['k' . $_SERVER['REQUEST_TIME_FLOAT'] . getmypid()] = 1; echo 'done';",
+        );
+        rig.page("n.php", "session_start(); echo $_SESSION['n'], ' ', count($_SESSION);");
+        let visitor = rig.site.browser();
+        assert_eq!(visitor.get("/count.php").expect("page").body, "done");
+        at_once(&visitor, "/count.php", 8);
+        assert_eq!(visitor.get("/n.php").expect("page").body, "9 10", "{handler}");
+        assert_eq!((rig.leases(), rig.site.php_logs()), (0, String::new()));
+    }
+}
+
+#[test]
+fn a_session_that_php_can_not_read_under_a_lock_stays_as_it_is() {
+    let rig = rig(PhpSettings::new());
+    rig.page("first.php", "session_start(); $_SESSION = ['a' => 1, 'z' => 1];");
+    rig.page("grow.php", "session_start(); $_SESSION['big'] = str_repeat('x', 1 << 22); $_SESSION['n'] = 1;");
+    rig.page(
+        "lock.php",
+        "session_start(); $_SESSION['mine'] = 1; call('/grow.php'); ini_set('memory_limit', '7M'); cloakroom_lock(); echo 'reached';",
     );
-    rig.page("n.php", "session_start(); echo $_SESSION['n'], ' ', count($_SESSION);");
+    rig.page(
+        "sizes.php",
+        "session_start(); ksort($_SESSION); echo json_encode(array_map(fn ($v) => strlen((string) $v), $_SESSION));",
+    );
     let visitor = rig.site.browser();
-    assert_eq!(visitor.get("/count.php").expect("page").body, "done");
-    at_once(&visitor, "/count.php", 8);
-    assert_eq!(visitor.get("/n.php").expect("page").body, "9 10");
-    assert_eq!((rig.leases(), rig.site.php_logs()), (0, String::new()));
+    visitor.get("/first.php").expect("page");
+    let reply = visitor.get("/lock.php").expect("page");
+    assert!(!reply.body.contains("reached"), "the test must run out of memory: {}", reply.body);
+    assert_eq!(visitor.get("/sizes.php").expect("page").body, r#"{"a":1,"big":4194304,"mine":1,"n":1,"z":1}"#);
+    assert_eq!(rig.leases(), 0);
 }
 
 #[test]

@@ -25,12 +25,16 @@ pub struct Rig {
 
 /// A rig with these settings on top.
 pub fn rig(settings: PhpSettings) -> Rig {
+    rig_on(None, settings)
+}
+
+/// A rig on another store.
+pub fn rig_on(store: Option<&str>, settings: PhpSettings) -> Rig {
     let folder = Folder::new("fpm-store").expect("folder");
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("rights");
-    let settings = settings
-        .extension(extension())
-        .set("session.save_handler", "cloakroom")
-        .set("cloakroom.store", &format!("sqlite:{}/sessions.sqlite", folder.path().display()));
+    let url = store.map_or_else(|| format!("sqlite:{}/sessions.sqlite", folder.path().display()), str::to_owned);
+    let settings =
+        settings.extension(extension()).set("session.save_handler", "cloakroom").set("cloakroom.store", &url);
     let fpm = FpmOptions { settings, ..FpmOptions::default() };
     let site = Site::start_with(&SiteOptions { fpm, ..SiteOptions::default() }).expect("site");
     site.write("common.php", COMMON).expect("page");
