@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use cloakroom_testbed::{Endpoint, Folder, Mariadb, Redis, Service, has_all};
+use cloakroom_testbed::{Endpoint, Folder, Mariadb, Redis, Service, has_all, wait_until};
 
 /// Which store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,14 @@ impl Backend {
         }
     }
 
+    /// Freezes the server, and waits until the last of its threads stands: one that still runs would answer a load and not
+    /// the write after it.
+    pub fn freeze(&self) {
+        let server = self.service();
+        server.freeze();
+        wait_until("every thread stands", Duration::from_secs(20), || server.pids().into_iter().all(stands)).unwrap();
+    }
+
     /// MariaDB and the database's name.
     pub fn mysql(&self) -> (&Mariadb, &str) {
         match self {
@@ -171,6 +180,15 @@ impl Backend {
             }
         }
     }
+}
+
+/// Whether every thread of a process is stopped.
+fn stands(pid: i32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()).all(|stat| {
+        // The state is the first word after the name, which stands in parentheses.
+        stat[stat.rfind(')').unwrap_or(0)..].split_whitespace().nth(1) == Some("T")
+    })
 }
 
 /// The bytes of all files of a folder, subfolders included.

@@ -66,7 +66,8 @@ on_each_store! {
         let visitor = rig.visitor();
         visitor.fill(&["hat"]);
         for (namespace, same) in [("blog", false), ("", false), ("shop", true)] {
-            let site = rig.neighbour(&Options { servers: 1, ..Options::default() }.set("cloakroom.namespace", namespace));
+            let options = Options { servers: 1, ..Options::default() }.set("cloakroom.namespace", namespace);
+            let site = rig.neighbour(&options);
             let there = Visitor::new(site.browser());
             there.hold(&visitor.ticket());
             let page = there.cart("");
@@ -85,8 +86,9 @@ on_each_store! {
             for ($i = 0; $i < 2000 && !file_exists('{}' . $_GET['n']); $i++) {{ usleep(5000); clearstatcache(); }}
             echo json_encode(session_write_close());", rig.flag("reading").display(), rig.flag("go").display()));
         rig.code("leave.php", "session_start(); $_SESSION = []; session_regenerate_id(true); echo 'gone';");
-        // Where the session has moved on instead, what does not conflict is committed to the successor: here, nothing is left.
-        for (round, (way, said)) in [("/cart.php?logout=1", Some("false")), ("/leave.php", None)].into_iter().enumerate() {
+        // Where the session has moved on instead, what does not conflict is committed to the successor: here, nothing.
+        let ways = [("/cart.php?logout=1", Some("false")), ("/leave.php", None)];
+        for (round, (way, said)) in ways.into_iter().enumerate() {
             let visitor = rig.visitor();
             visitor.fill(&["hat"]);
             visitor.cart("rotate=true&login=ada&owner=user7");
@@ -99,7 +101,7 @@ on_each_store! {
                 visitor.get(way);
                 std::fs::write(rig.flag(&format!("go{round}")), "").unwrap();
                 let late = late.join().unwrap();
-                assert!(said.is_none_or(|said| late.body == said), "{way}: it says {} of what was not saved", late.body);
+                assert!(said.is_none_or(|said| late.body == said), "{way}: it says {}", late.body);
                 assert_eq!(late.set_cookies(), Vec::<&str>::new(), "{way}: a ticket left");
             });
             for old in [&ticket, &slow.ticket(), &visitor.ticket()] {

@@ -68,7 +68,7 @@ on_each_server! {
             assert!(page.saved, "{page:?}: {}", rig.site.php_logs());
             assert_ne!(visitor.ticket(), before);
             let page = visitor.cart("");
-            assert_eq!((page.cart.as_slice(), page.user.as_deref()), (&["hat".to_string(), "scarf".into()][..], Some("ada")));
+            assert_eq!((page.cart, page.user.as_deref()), (vec!["hat".into(), "scarf".into()], Some("ada")));
         }
     }
 

@@ -125,7 +125,8 @@ on_each_store! {
 on_each_server! {
     /// The successor is there and the old record has not moved: the very gap between the two writes.
     fn a_php_killed_between_the_two_writes_of_a_rotation_has_not_lost_the_session(store: Store) {
-        let rig = Rig::with(store, Options { proxied: true, servers: 1, workers: 1, ..Options::default() }.set("cloakroom.timeout", "30"));
+        let options = Options { proxied: true, ..Options::default() }.one_worker().set("cloakroom.timeout", "30");
+        let rig = Rig::with(store, options);
         let visitor = rig.visitor();
         visitor.fill(&["hat", "scarf"]);
         let records = rig.backend.records();

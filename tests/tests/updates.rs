@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::time::Instant;
 
-use cloakroom_system_tests::{Options, Rig, on_each_store};
+use cloakroom_system_tests::{Options, Rig, Visitor, on_each_store};
 
 const AT_ONCE: usize = 50;
 
@@ -16,7 +16,7 @@ fn options() -> Options {
 }
 
 /// Sends 50 requests of one visitor at the same time; every one must be acknowledged.
-fn all_at_once(rig: &Rig, visitor: &cloakroom_system_tests::Visitor, path: impl Fn(usize) -> String + Sync) {
+fn all_at_once(rig: &Rig, visitor: &Visitor, path: impl Fn(usize) -> String + Sync) {
     let barrier = Barrier::new(AT_ONCE);
     std::thread::scope(|scope| {
         for number in 1..=AT_ONCE {
@@ -32,7 +32,12 @@ fn all_at_once(rig: &Rig, visitor: &cloakroom_system_tests::Visitor, path: impl 
     });
 }
 
-fn show(rig: &Rig, visitor: &cloakroom_system_tests::Visitor) -> serde_json::Value {
+/// A page that waits between reading and writing, and says whether it was saved.
+fn writing(rig: &Rig, name: &str, code: &str) {
+    rig.code(name, &format!("session_start(); {code} echo json_encode(session_write_close());"));
+}
+
+fn show(rig: &Rig, visitor: &Visitor) -> serde_json::Value {
     rig.code("show.php", "session_start(); echo json_encode($_SESSION);");
     serde_json::from_str(&visitor.get("/show.php").body).unwrap()
 }
@@ -40,7 +45,7 @@ fn show(rig: &Rig, visitor: &cloakroom_system_tests::Visitor) -> serde_json::Val
 on_each_store! {
     fn fifty_adds_of_different_items_at_once_are_fifty_items(store: Store) {
         let rig = Rig::with(store, options());
-        rig.code("put.php", "session_start(); usleep(20000); $_SESSION['cart']['item' . $_GET['n']] = (int) $_GET['n']; echo json_encode(session_write_close());");
+        writing(&rig, "put.php", "usleep(20000); $_SESSION['cart']['item' . $_GET['n']] = (int) $_GET['n'];");
         let visitor = rig.visitor();
         visitor.get("/put.php?n=0");
         all_at_once(&rig, &visitor, |n| format!("/put.php?n={n}"));
@@ -53,7 +58,7 @@ on_each_store! {
 
     fn fifty_variables_set_at_once_are_fifty_variables(store: Store) {
         let rig = Rig::with(store, options());
-        rig.code("set.php", "session_start(); usleep(20000); $_SESSION['v' . $_GET['n']] = (int) $_GET['n']; echo json_encode(session_write_close());");
+        writing(&rig, "set.php", "usleep(20000); $_SESSION['v' . $_GET['n']] = (int) $_GET['n'];");
         let visitor = rig.visitor();
         visitor.get("/set.php?n=0");
         all_at_once(&rig, &visitor, |n| format!("/set.php?n={n}"));
@@ -65,12 +70,13 @@ on_each_store! {
 
     fn fifty_appends_to_one_list_at_once_are_fifty_entries(store: Store) {
         let rig = Rig::with(store, options());
-        rig.code("append.php", "session_start(); usleep(20000); $_SESSION['list'][] = $_GET['n']; echo json_encode(session_write_close());");
+        writing(&rig, "append.php", "usleep(20000); $_SESSION['list'][] = $_GET['n'];");
         let visitor = rig.visitor();
         visitor.get("/append.php?n=0");
         all_at_once(&rig, &visitor, |n| format!("/append.php?n={n}"));
         let list = show(&rig, &visitor);
-        let entries: Vec<&str> = list["list"].as_array().expect("still a list").iter().filter_map(|n| n.as_str()).collect();
+        let list = list["list"].as_array().expect("still a list");
+        let entries: Vec<&str> = list.iter().filter_map(|entry| entry.as_str()).collect();
         let expected: BTreeSet<String> = (0..=AT_ONCE).map(|n| n.to_string()).collect();
         assert_eq!(entries.len(), AT_ONCE + 1, "{entries:?}");
         assert_eq!(entries.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), expected);
@@ -79,7 +85,7 @@ on_each_store! {
     /// Promise 3: PHP's own files would do these one after the other.
     fn slow_requests_of_one_visitor_run_side_by_side(store: Store) {
         let rig = Rig::with(store, options());
-        rig.code("slow.php", "session_start(); usleep(500000); $_SESSION['v' . $_GET['n']] = 1; echo json_encode(session_write_close());");
+        writing(&rig, "slow.php", "usleep(500000); $_SESSION['v' . $_GET['n']] = 1;");
         let visitor = rig.visitor();
         visitor.fill(&["hat"]);
         let began = Instant::now();
