@@ -44,6 +44,25 @@ impl Site {
     }
 }
 
+/// A process that does nothing, until the test ends.
+struct Sleeper(std::process::Child);
+
+impl Sleeper {
+    fn start() -> (Self, Holder) {
+        let process = std::process::Command::new("sleep").arg("600").stdout(std::process::Stdio::null()).spawn();
+        let this = Self(process.expect("sleep starts"));
+        let holder = Holder::of_process(this.0.id()).expect("it runs");
+        (this, holder)
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The number in `n|i:NUMBER;`.
 fn number(payload: &[u8]) -> i64 {
     let text = std::str::from_utf8(payload).expect("text");
@@ -201,15 +220,14 @@ async fn a_path_s_lock_keeps_only_that_path() {
 async fn a_killed_holder_is_displaced_at_once_and_a_living_one_never() {
     let site = site();
     let id = site.stored(b"n|i:0;", None).await;
-    let mut process = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
-    let holder = Holder::of_process(process.id()).expect("it runs");
+    let (mut sleeper, holder) = Sleeper::start();
     site.taken_by(&id, 77, holder).await;
     let mut locks = Locks::default();
     let alive = site.lock(&mut locks, &id, &Scope::Session, AT_ONCE).await;
     assert!(matches!(alive.waited().other, Some(Other { dead: false, same_host: true, .. })), "{alive:?}");
     assert!(!alive.is_held());
 
-    process.kill().expect("killed");
+    sleeper.0.kill().expect("killed");
     // Its parent has not asked how it ended yet, so it is a zombie: dead all the same, as soon as the kernel is done.
     while !holder.is_known_dead(&Holder::current()) {
         tokio::task::yield_now().await;
@@ -222,24 +240,23 @@ async fn a_killed_holder_is_displaced_at_once_and_a_living_one_never() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(site.engine.unlock_all(&mut locks, budget()).await.expect("given back"));
 
-    process.wait().expect("ended");
+    sleeper.0.wait().expect("ended");
     assert!(holder.is_known_dead(&Holder::current()));
-    assert_eq!(Holder::of_process(process.id()), None);
+    assert_eq!(Holder::of_process(holder.pid), None);
 }
 
 #[tokio::test]
 async fn a_holder_dies_while_others_wait_and_they_go_on() {
     let site = site();
     let id = site.stored(b"n|i:0;", None).await;
-    let mut process = std::process::Command::new("sleep").arg("600").spawn().expect("sleep starts");
-    site.taken_by(&id, 77, Holder::of_process(process.id()).expect("it runs")).await;
+    let (mut sleeper, holder) = Sleeper::start();
+    site.taken_by(&id, 77, holder).await;
     let mut locks = Locks::default();
     let dying = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        process.kill().expect("killed");
+        sleeper.0.kill().expect("killed");
     };
     let (locked, ()) = tokio::join!(site.lock(&mut locks, &id, &Scope::Session, PATIENT), dying);
-    process.wait().expect("ended");
     assert!(locked.is_held(), "{locked:?}");
     assert!(locked.waited().time < Duration::from_secs(5), "{locked:?}");
 }

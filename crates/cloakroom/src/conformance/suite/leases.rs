@@ -112,6 +112,8 @@ pub async fn a_lease_runs_out_unless_it_is_prolonged(harness: &dyn Harness) {
     harness.pass(AFTER_SOON).await;
     hand.sweep_all(100).await;
     held(take(&hand, &long, theirs, 2, HOUR, None).await);
+    let again = taken(take(&hand, &long, ours, 1, HOUR, None).await);
+    assert!(again.since > prolonged.since, "a lease that was prolonged does not tell when: {again:?}");
     assert!(!release(&hand, &short, ours).await, "a lease that had run out was released as if held");
     taken(take(&hand, &short, theirs, 2, HOUR, None).await);
     assert!(!release(&hand, &short, ours).await, "a lease was released by who had it before it ran out");
