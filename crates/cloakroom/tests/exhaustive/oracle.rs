@@ -10,7 +10,7 @@ use super::gate::Shared;
 use super::history::{Event, How, Kind, Left, Op, Told, What};
 use super::payload::{Edit, Value, Vars};
 use super::requests::{OWNER, Page, first_vars};
-use super::world::{COOKIE, Case, OLDER, Prepared, Start, View, World};
+use super::world::{Case, OLDER, Prepared, Start, View, World};
 
 type Judged = Result<(), Broke>;
 
@@ -227,7 +227,10 @@ impl Facts<'_> {
                             ends || evictions || time || self.ops.iter().any(|o| o.kind == Kind::EndOwner)
                         }
                         Dropped::Moved => self.opened(op) == Some(How::Frozen),
-                        Dropped::Gone => evictions || time || self.events.iter().any(|e| e.what == What::Remove),
+                        // "May have been ended", it says.
+                        Dropped::Gone => {
+                            ends || evictions || time || self.events.iter().any(|e| e.what == What::Remove)
+                        }
                         Dropped::Expired => time,
                         _ => false,
                     };
@@ -282,6 +285,10 @@ impl Facts<'_> {
                 continue;
             }
             for (position, edit) in op.edits.iter().enumerate() {
+                // What overlapped a rotation goes into the successor as far as it conflicts with nothing there.
+                let conflicted = path.len() > 1
+                    && matches!((&op.told, edit), (Some(Told::Committed(Committed::Merged { conflicts })), Edit::Set(name, _))
+                        if conflicts.iter().any(|c| c == name));
                 let overridden = op.edits[position + 1..].iter().any(|e| same_place(e, edit))
                     || self
                         .ops
@@ -290,7 +297,7 @@ impl Facts<'_> {
                         .any(|(other, o)| other != at && self.overrides(o, op, edit, &view.vars));
                 ensure!(
                     "no lost update",
-                    holds(&view.vars, edit) || overridden,
+                    holds(&view.vars, edit) || overridden || conflicted,
                     "{edit:?} of request {} was acknowledged, and {} has {:?}",
                     op.who,
                     self.names[last],
@@ -504,13 +511,8 @@ impl Facts<'_> {
             let State::Moved { kind, .. } = after.state else { continue };
             let who = event.who.unwrap_or(0);
             let removes = event.op.is_some_and(|op| self.ops[op].edits.iter().any(|e| matches!(e, Edit::Remove(_))));
-            match kind {
-                MoveKind::Follow => ensure!(
-                    "follow",
-                    after.owner.is_some() && !removes && !self.page(who).empties() | !removes,
-                    "request {who} lets others follow"
-                ),
-                _ => {}
+            if kind == MoveKind::Follow {
+                ensure!("follow", after.owner.is_some() && !removes, "request {who} lets others follow");
             }
         }
         Ok(())
@@ -713,5 +715,3 @@ fn holds(vars: &Vars, edit: &Edit) -> bool {
         Edit::Remove(name) => vars.get(name).is_none(),
     }
 }
-
-const _: usize = COOKIE;
