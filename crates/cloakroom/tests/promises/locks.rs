@@ -151,7 +151,8 @@ async fn a_lock_given_back_is_had_within_a_blink_by_who_waits() {
     let id = &site.stored(b"n|i:0;", None).await;
     let mut first = Locks::default();
     site.lock(&mut first, id, &Scope::Session, PATIENT).await;
-    for (held, blink) in [(5, 20), (2_000, 55), (40_000, 20)] {
+    // Who has waited for long is not behind newcomers; often enough that chance does not hide it.
+    for (held, blink) in [(5, 20), (2_000, 55)].into_iter().chain([(40_000, 20); 8]) {
         let held = Duration::from_millis(held);
         let giving = async {
             tokio::time::sleep(held).await;
@@ -164,8 +165,8 @@ async fn a_lock_given_back_is_had_within_a_blink_by_who_waits() {
         first = second;
     }
     let waits = site.waits().await;
-    assert_eq!((waits[0].0.as_str(), waits[0].1), ("session", 3));
-    assert!(waits[0].2 >= Duration::from_millis(42_005), "{waits:?}");
+    assert_eq!((waits[0].0.as_str(), waits[0].1), ("session", 10));
+    assert!(waits[0].2 >= Duration::from_millis(322_005), "{waits:?}");
 }
 
 #[tokio::test]
@@ -414,6 +415,30 @@ async fn catching_up_brings_what_an_own_commit_had_merged_in() {
     let CaughtUp::Changed(now) = caught else { panic!("{caught:?}") };
     assert_eq!(now.payload, vars(&[("a", 1), ("b", 2), ("c", 3)]));
     assert_eq!(site.commit(&mut session, &now.payload).await, Committed::Unchanged);
+}
+
+#[tokio::test]
+async fn who_logs_in_before_catching_up_is_logged_in_afterwards() {
+    let site = site();
+    let id = site.stored(&vars(&[("a", 1)]), None).await;
+    let (mut session, mut other) = (site.live(&id).await, site.live(&id).await);
+    site.commit(&mut other, &vars(&[("a", 1), ("b", 2)])).await;
+    session.set_owner(owner("42"));
+    session.catch_up(&site.engine, budget(), &vars(&[("a", 1)]), PHP).await.expect("the store answers");
+    assert_eq!(session.owner(), owner("42").as_ref());
+    assert_eq!(site.commit(&mut session, &vars(&[("a", 1), ("b", 2)])).await, Committed::Written);
+    assert_eq!(site.live(&id).await.owner(), owner("42").as_ref());
+}
+
+#[tokio::test]
+async fn catching_up_reads_nothing_of_where_a_session_has_moved() {
+    let site = site();
+    let id = site.stored(&vars(&[("a", 1)]), None).await;
+    let (mut session, mut rotating) = (site.live(&id).await, site.live(&id).await);
+    site.rotate(&mut rotating, &vars(&[("a", 1), ("secret", 2)])).await;
+    let mine = vars(&[("a", 1)]);
+    let caught = session.catch_up(&site.engine, budget(), &mine, PHP).await.expect("the store answers");
+    assert_eq!((caught, session.payload()), (CaughtUp::NotLive, &mine[..]));
 }
 
 #[tokio::test]
