@@ -2,7 +2,9 @@
 
 mod support;
 
-use cloakroom_testbed::PhpSettings;
+use std::time::Duration;
+
+use cloakroom_testbed::{PhpSettings, wait_until};
 use support::rig::{Rig, rig};
 use support::{Site, Visitor};
 
@@ -55,6 +57,14 @@ fn a_rule_that_fails_keeps_everything_of_the_request_out_and_says_so() {
     let log = rig.site.php_logs();
     assert_eq!(log.matches("Cloakroom:").count(), 1, "{log}");
     assert!(log.contains("order.*") && log.contains("was not saved") && !log.contains("secret"), "{log}");
+    let counted = || {
+        let store = rusqlite::Connection::open(rig.store()).expect("store");
+        store.query_row("SELECT count(*) FROM tally WHERE kind = 1 AND label = 'order.*'", [], |r| r.get::<_, i64>(0))
+    };
+    wait_until("the conflict is counted", Duration::from_secs(30), || {
+        rig.site.browser().get("/show.php").is_ok() && counted() == Ok(1)
+    })
+    .expect("counted");
 }
 
 #[test]

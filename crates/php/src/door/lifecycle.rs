@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom::{Absent, Budget, Committed, EndKind, EngineError, Owner, Rotated, Session, SessionId};
+use cloakroom::store::TallyKind;
+use cloakroom::{
+    Absent, Budget, Clock, Committed, EndKind, EngineError, Owner, Rotated, Session, SessionId, SystemClock,
+};
 
 use super::encoding::Pending;
 use super::locks;
@@ -86,6 +89,11 @@ impl Door {
     /// Notes an error of the engine, and tells it to the log; an outage is told by the breaker, once.
     pub(super) fn failed(&mut self, error: &EngineError) -> Outcome {
         self.counters.failures += 1;
+        if let (EngineError::Conflict(name), Some(site)) = (error, &self.request.site) {
+            // The engine counts those that it has decided; this one the site's rule has.
+            let key = self.request.session().map(|s| s.key().short()).unwrap_or_default();
+            site.engine.reporter().count(SystemClock.now(), TallyKind::Conflict, name, 0, &key);
+        }
         let outage = matches!(error, EngineError::Store(error) if error.is_outage());
         if outage {
             self.request.failed = true;
