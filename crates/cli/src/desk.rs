@@ -34,7 +34,7 @@ impl Desk {
     /// # Errors
     /// When the URL can't be used.
     pub fn open(place: Place, around: &Surroundings, timeout: Duration) -> Result<Self, Failure> {
-        let options = Options { clock: around.clock.clone(), create: false };
+        let options = Options { clock: around.clock.clone(), create: false, ..Options::default() };
         Self::over(place, around, timeout, |place| Ok(cloakroom_stores::open(&place.url, &options)?))
     }
 

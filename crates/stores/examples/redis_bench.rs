@@ -23,11 +23,14 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 fn main() -> Outcome<()> {
     let requests: u64 = std::env::args().nth(1).map_or(Ok(20_000), |n| n.parse())?;
     let redis = Redis::start()?;
-    println!("µs of CPU per request   envelope   client   server    sum");
+    println!("µs of CPU per request      envelope   client   server    sum");
     for envelope in ENVELOPES {
         let unix = format!("redis+unix:{}", redis.socket().display());
         for (way, url) in [("tcp", redis.url()), ("unix", unix)] {
-            measure(&redis, &format!("cloakroom, {way}"), envelope, requests, || store(&url, envelope, requests))?;
+            for (kind, blocking) in [("", false), (", blocking", true)] {
+                let what = format!("cloakroom, {way}{kind}");
+                measure(&redis, &what, envelope, requests, || store(&url, blocking, envelope, requests))?;
+            }
         }
         let tcp = TcpStream::connect(("127.0.0.1", redis.port()))?;
         tcp.set_nodelay(true)?;
@@ -49,13 +52,13 @@ fn measure(
     work()?;
     let client = (cpu() - ours).as_secs_f64() * 1e6 / requests as f64;
     let server = (redis.cpu_ticks() - theirs) as f64 * 10_000.0 / requests as f64;
-    println!("{what:<22} {envelope:>9} {client:>8.1} {server:>8.1} {:>6.1}", client + server);
+    println!("{what:<25} {envelope:>9} {client:>8.1} {server:>8.1} {:>6.1}", client + server);
     Ok(())
 }
 
-fn store(url: &str, envelope: usize, requests: u64) -> Outcome<()> {
+fn store(url: &str, blocking: bool, envelope: usize, requests: u64) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let store = open(url, &Options::default())?;
+    let store = open(url, &Options { blocking, ..Options::default() })?;
     let budget = || Budget::of(Duration::from_secs(2));
     let now = runtime.block_on(store.now(budget()))?;
     for n in 0..SESSIONS {

@@ -30,11 +30,16 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Whether a missing file or table may be made. A command that only looks sets this to false.
     pub create: bool,
+    /// Whether a verb may hold up the thread that polls it until the server has answered, as far as its budget allows.
+    /// That costs least where nothing else runs in the thread meanwhile, as in PHP's workers. A Rust web application
+    /// leaves it false: there a waiting verb must let others go on. `redis:` heeds it; `sqlite:` holds up the thread
+    /// always, `mysql:` never.
+    pub blocking: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), create: true }
+        Self { clock: Arc::new(SystemClock), create: true, blocking: false }
     }
 }
 

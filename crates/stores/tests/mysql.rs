@@ -379,7 +379,7 @@ fn deadlines_follow_the_servers_clock() {
     let url = server().create_database("clock").expect("a database");
     // A web server whose clock is years off.
     let clock = Arc::new(ManualClock::new(Time(1_000_000)));
-    let astray = open(&url, &Options { clock: clock.clone(), create: true }).expect("the URL is right");
+    let astray = open(&url, &Options { clock: clock.clone(), ..Options::default() }).expect("the URL is right");
     let right = store(&url);
     block_on(async {
         let (a, b) = (astray.now(budget()).await.expect("now"), right.now(budget()).await.expect("now"));
@@ -395,7 +395,7 @@ fn deadlines_follow_the_servers_clock() {
 fn a_request_leaves_the_index_of_deadlines_alone_and_the_sweep_moves_it() {
     let url = server().create_database("due").expect("a database");
     let clock = Arc::new(ManualClock::new(Time(1_000_000)));
-    let store = open(&url, &Options { clock: clock.clone(), create: true }).expect("the URL is right");
+    let store = open(&url, &Options { clock: clock.clone(), ..Options::default() }).expect("the URL is right");
     let due = || server().sql("due", "SELECT due FROM cloakroom").expect("asks").trim().to_owned();
     block_on(async {
         let now = store.now(budget()).await.expect("now");
@@ -420,7 +420,7 @@ fn a_request_leaves_the_index_of_deadlines_alone_and_the_sweep_moves_it() {
 fn a_large_sweep_beside_a_locked_row_waits_for_nobody() {
     let url = server().create_database("sweeps").expect("a database");
     let clock = Arc::new(ManualClock::new(Time(1_000_000)));
-    let store = open(&url, &Options { clock: clock.clone(), create: true }).expect("the URL is right");
+    let store = open(&url, &Options { clock: clock.clone(), ..Options::default() }).expect("the URL is right");
     block_on(async {
         let now = store.now(budget()).await.expect("now");
         assert_eq!(store.create(budget(), &key(1), &record(now, vec![]), now).await, Ok(Created::Done));

@@ -91,7 +91,7 @@ impl Machine {
     }
 
     pub(crate) fn engine(&self, url: &str) -> Engine {
-        let store = open(url, &Options { clock: self.clock.clone(), create: true }).expect("opens");
+        let store = open(url, &Options { clock: self.clock.clone(), ..Options::default() }).expect("opens");
         Engine::builder(store).clock(self.clock.clone()).build()
     }
 

@@ -2,6 +2,7 @@
 //! its own, since in a PHP worker nothing runs between two verbs.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
@@ -9,6 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout_at;
 
+use super::blocking::Socket;
 use super::place::{Address, Place};
 use super::resp::{NotRedis, Parsed, Reply, Request, parse};
 
@@ -16,6 +18,8 @@ use super::resp::{NotRedis, Parsed, Reply, Request, parse};
 const BUFFER: usize = 32 * 1024;
 /// A buffer that grew larger than this for one large session is given back.
 const BUFFER_KEPT: usize = 256 * 1024;
+/// A blocking connection that was used so lately is used again without a look.
+const FRESH: Duration = Duration::from_secs(1);
 /// How many names of a host are tried.
 const ADDRESSES: usize = 4;
 
@@ -50,16 +54,16 @@ fn plain(error: &io::Error) -> String {
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Blocking(Socket),
 }
 
-/// Runs one method on whichever stream it is.
-macro_rules! on {
-    ($stream:expr, $s:ident => $call:expr) => {
-        match $stream {
-            Stream::Tcp($s) => $call,
-            Stream::Unix($s) => $call,
-        }
-    };
+/// Whether the verb's own time was up, and not some time-out of the system's.
+fn late(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
+}
+
+fn late_error() -> io::Error {
+    io::ErrorKind::TimedOut.into()
 }
 
 /// A connection to the server. Between two requests nothing is under way on it.
@@ -67,35 +71,46 @@ macro_rules! on {
 pub(super) struct Conn {
     stream: Stream,
     received: Vec<u8>,
-    /// A stream answers only within the runtime that it was made in.
-    runtime: tokio::runtime::Id,
+    /// A stream of tokio's answers only within the runtime that it was made in.
+    runtime: Option<tokio::runtime::Id>,
     /// When it was put aside last.
     pub(super) idle_since: Instant,
 }
 
 impl Conn {
     /// Connects; the server has not been spoken to yet.
-    pub(super) async fn open(place: &Place, deadline: Instant) -> Result<Self, Fault> {
-        let connected = timeout_at(deadline.into(), connect(&place.address)).await;
-        let stream = match connected {
+    pub(super) async fn open(place: &Place, blocking: bool, deadline: Instant) -> Result<Self, Fault> {
+        let stream = match timeout_at(deadline.into(), connect(&place.address, blocking, deadline)).await {
             Err(_) => return Err(Fault::NotSentInTime),
+            Ok(Err(error)) if late(&error) => return Err(Fault::NotSentInTime),
             Ok(Err(error)) => return Err(Fault::NotSent(plain(&error))),
             Ok(Ok(stream)) => stream,
         };
         Ok(Self {
             stream,
             received: Vec::with_capacity(BUFFER),
-            runtime: tokio::runtime::Handle::current().id(),
+            runtime: (!blocking).then(|| tokio::runtime::Handle::current().id()),
             idle_since: Instant::now(),
         })
     }
 
-    /// A look at the socket that waits for nothing: whether it is still open, silent, and of this runtime.
-    pub(super) fn is_alive(&self) -> bool {
+    /// Whether it may be used, `now`: a look at the socket that waits for nothing, whether it is still open, silent, and
+    /// of this runtime.
+    pub(super) fn is_alive(&self, now: Instant) -> bool {
         // Not tokio's try_read: it answers from what it knew when the runtime last ran.
-        let look = |fd| recv(fd, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        let silent = on!(&self.stream, s => matches!(look(std::os::fd::AsFd::as_fd(s)), Err(rustix::io::Errno::AGAIN)));
-        silent && self.runtime == tokio::runtime::Handle::current().id()
+        let look = |fd: BorrowedFd<'_>| recv(fd, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let silent = |fd| matches!(look(fd), Err(rustix::io::Errno::AGAIN));
+        match &self.stream {
+            Stream::Tcp(stream) => silent(stream.as_fd()) && self.is_of_this_runtime(),
+            Stream::Unix(stream) => silent(stream.as_fd()) && self.is_of_this_runtime(),
+            Stream::Blocking(socket) => {
+                now.saturating_duration_since(self.idle_since) < FRESH || silent(socket.as_fd())
+            }
+        }
+    }
+
+    fn is_of_this_runtime(&self) -> bool {
+        self.runtime == Some(tokio::runtime::Handle::current().id())
     }
 
     /// Sends a request and waits for all its replies. After a fault the connection must be dropped.
@@ -128,29 +143,47 @@ impl Conn {
         replies.collect()
     }
 
-    async fn send(&self, request: &Request, deadline: Instant) -> Result<(), Fault> {
+    async fn send(&mut self, request: &Request, deadline: Instant) -> Result<(), Fault> {
         let mut rest = request.bytes();
         // A command that did not arrive whole is not carried out; of several, the first may have been.
         let apart = request.is_whole_or_nothing();
         while !rest.is_empty() {
             let nothing_done = apart || rest.len() == request.bytes().len();
-            match on!(&self.stream, s => s.try_write(rest)) {
+            match self.send_some(rest, deadline).await {
                 Ok(sent) => rest = &rest[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let ready = timeout_at(deadline.into(), async { on!(&self.stream, s => s.writable().await) }).await;
-                    match ready {
-                        Err(_) if nothing_done => return Err(Fault::NotSentInTime),
-                        Err(_) => return Err(Fault::LostInTime),
-                        Ok(Err(error)) if nothing_done => return Err(Fault::NotSent(plain(&error))),
-                        Ok(Err(error)) => return Err(Fault::lost(&error)),
-                        Ok(Ok(())) => {}
-                    }
+                Err(error) => {
+                    return Err(match (late(&error), nothing_done) {
+                        (true, true) => Fault::NotSentInTime,
+                        (true, false) => Fault::LostInTime,
+                        (false, true) => Fault::NotSent(plain(&error)),
+                        (false, false) => Fault::lost(&error),
+                    });
                 }
-                Err(error) if nothing_done => return Err(Fault::NotSent(plain(&error))),
-                Err(error) => return Err(Fault::lost(&error)),
             }
         }
         Ok(())
+    }
+
+    async fn send_some(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
+        loop {
+            let tried = match &mut self.stream {
+                Stream::Tcp(stream) => stream.try_write(bytes),
+                Stream::Unix(stream) => stream.try_write(bytes),
+                Stream::Blocking(socket) => return socket.send(bytes, deadline),
+            };
+            match tried {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            let writable = async {
+                match &self.stream {
+                    Stream::Tcp(stream) => stream.writable().await,
+                    Stream::Unix(stream) => stream.writable().await,
+                    Stream::Blocking(_) => Ok(()),
+                }
+            };
+            timeout_at(deadline.into(), writable).await.map_err(|_| late_error())??;
+        }
     }
 
     /// One read, with room for as many bytes as the reply is known to need.
@@ -161,11 +194,16 @@ impl Conn {
         if self.received.capacity() - self.received.len() < room {
             self.received.reserve(room);
         }
-        // Not try_read: a poll that did not fill the buffer knows that the next one has to wait, and saves that system call.
         let received = &mut self.received;
-        let read = async { on!(&mut self.stream, s => s.read_buf(received).await) };
-        match timeout_at(deadline.into(), read).await {
+        // Not try_read: a poll that did not fill the buffer knows that the next one has to wait, and saves that system call.
+        let read = match &mut self.stream {
+            Stream::Tcp(stream) => timeout_at(deadline.into(), stream.read_buf(received)).await,
+            Stream::Unix(stream) => timeout_at(deadline.into(), stream.read_buf(received)).await,
+            Stream::Blocking(socket) => Ok(socket.receive(received, deadline)),
+        };
+        match read {
             Err(_) => Err(Fault::LostInTime),
+            Ok(Err(error)) if late(&error) => Err(Fault::LostInTime),
             Ok(Err(error)) => Err(Fault::lost(&error)),
             Ok(Ok(0)) => Err(Fault::lost(&io::ErrorKind::UnexpectedEof.into())),
             Ok(Ok(_)) => Ok(()),
@@ -173,8 +211,9 @@ impl Conn {
     }
 }
 
-async fn connect(address: &Address) -> io::Result<Stream> {
+async fn connect(address: &Address, blocking: bool, deadline: Instant) -> io::Result<Stream> {
     let (host, port) = match address {
+        Address::Unix(path) if blocking => return Socket::unix(path, deadline).map(Stream::Blocking),
         Address::Unix(path) => return UnixStream::connect(path).await.map(Stream::Unix),
         Address::Tcp(host, port) => (host.as_str(), *port),
     };
@@ -186,11 +225,15 @@ async fn connect(address: &Address) -> io::Result<Stream> {
     };
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in found {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+        let connected = match blocking {
+            true => Socket::tcp(&address, deadline).map(Stream::Blocking),
+            false => TcpStream::connect(address).await.and_then(|stream| {
                 stream.set_nodelay(true)?;
-                return Ok(Stream::Tcp(stream));
-            }
+                Ok(Stream::Tcp(stream))
+            }),
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
             // The first refusal is of the address people mean.
             Err(error) if last.kind() == io::ErrorKind::NotFound => last = error,
             Err(_) => {}

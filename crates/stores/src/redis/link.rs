@@ -32,6 +32,8 @@ pub(super) enum Kind {
 pub(super) struct Link {
     pub(super) place: Place,
     clock: Arc<dyn Clock>,
+    /// Whether connections wait inside system calls: see [`crate::Options::blocking`].
+    blocking: bool,
     idle: Mutex<Idle>,
     learned: Mutex<Learned>,
 }
@@ -52,9 +54,9 @@ struct Learned {
 }
 
 impl Link {
-    pub(super) fn new(place: Place, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(place: Place, clock: Arc<dyn Clock>, blocking: bool) -> Self {
         let idle = Idle { process: std::process::id(), connections: Vec::new() };
-        Self { place, clock, idle: Mutex::new(idle), learned: Mutex::default() }
+        Self { place, clock, blocking, idle: Mutex::new(idle), learned: Mutex::default() }
     }
 
     /// Whether the server may drop keys before their time; true until it has said that it does not.
@@ -201,8 +203,9 @@ impl Link {
             std::mem::take(&mut idle.connections).into_iter().for_each(std::mem::forget);
             idle.process = process;
         }
+        let now = Instant::now();
         while let Some(conn) = idle.connections.pop() {
-            if conn.idle_since.elapsed() < IDLE && conn.is_alive() {
+            if now.saturating_duration_since(conn.idle_since) < IDLE && conn.is_alive(now) {
                 return Some(conn);
             }
         }
@@ -211,9 +214,10 @@ impl Link {
 
     fn put_aside(&self, mut conn: Conn) {
         let mut idle = lock(&self.idle);
-        conn.idle_since = Instant::now();
+        let now = Instant::now();
+        conn.idle_since = now;
         // The one used last is taken first, so the others age, and go here.
-        idle.connections.retain(|c| c.idle_since.elapsed() < IDLE);
+        idle.connections.retain(|c| now.saturating_duration_since(c.idle_since) < IDLE);
         if idle.connections.len() < KEPT {
             idle.connections.push(conn);
         }
@@ -221,7 +225,7 @@ impl Link {
 
     /// Connects, logs in and learns what is to be learned, in one round trip.
     async fn open(&self, budget: Budget) -> Result<Conn, Trouble> {
-        let mut conn = Conn::open(&self.place, budget.deadline()).await.map_err(Trouble::Fault)?;
+        let mut conn = Conn::open(&self.place, self.blocking, budget.deadline()).await.map_err(Trouble::Fault)?;
         let mut request = Request::new();
         let place = &self.place;
         if let Some(password) = &place.password {
@@ -321,11 +325,17 @@ mod tests {
     /// As after a fork: the child has the parent's connections in its memory, and another process id.
     #[tokio::test]
     async fn a_child_leaves_its_parents_connections_alone() {
+        for blocking in [false, true] {
+            leaves_alone(blocking).await;
+        }
+    }
+
+    async fn leaves_alone(blocking: bool) {
         let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let url = format!("redis://{}", server.local_addr().expect("it has an address"));
-        let link = Link::new(Place::parse(&url).expect("the URL is right"), Arc::new(cloakroom::SystemClock));
+        let link = Link::new(Place::parse(&url).expect("the URL is right"), Arc::new(cloakroom::SystemClock), blocking);
         let deadline = Instant::now() + Duration::from_secs(5);
-        link.put_aside(Conn::open(&link.place, deadline).await.expect("it connects"));
+        link.put_aside(Conn::open(&link.place, blocking, deadline).await.expect("it connects"));
         let (theirs, _) = server.accept().expect("it has connected");
         theirs.set_nonblocking(true).expect("it can");
         let end = || std::io::Read::read(&mut &theirs, &mut [0]).map_err(|error| error.kind());

@@ -4,6 +4,7 @@
 //! a cached script of a few lines. Relies on `SET … PXAT` and effect replication of scripts (Redis 6.2, every Valkey).
 //! Names of keys, settings for the server and what is promised when it fails are in `docs/stores/redis.md`.
 
+mod blocking;
 mod conn;
 mod leases;
 mod link;
@@ -60,7 +61,7 @@ impl RedisStore {
     pub fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
         let place = Place::parse(url)?;
         let names = Names::new(&place.prefix);
-        Ok(Self { link: Link::new(place, options.clock.clone()), names })
+        Ok(Self { link: Link::new(place, options.clock.clone(), options.blocking), names })
     }
 
     /// Writes a record where the version is `expected`; an empty one stands for no record.

@@ -38,7 +38,7 @@ pub(crate) fn at(path: &Path, options: &Options) -> SqliteStore {
 }
 
 pub(crate) fn by(clock: Arc<dyn Clock>) -> Options {
-    Options { clock, create: true }
+    Options { clock, ..Options::default() }
 }
 
 pub(crate) fn budget() -> Budget {
