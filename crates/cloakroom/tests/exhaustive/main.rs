@@ -154,10 +154,8 @@ fn two_requests_in_every_order_keep_every_promise() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes an optimised build: scripts/tests/15-exhaustive")]
 fn two_requests_and_a_mishap_keep_every_promise() {
-    if !whole() {
-        return;
-    }
     let starts: &[Start] = if long() { &STARTS } else { &STARTS[..2] };
     let mut cases = Vec::new();
     for start in starts {
@@ -184,10 +182,8 @@ const SHORT: [Page; 8] = [
 ];
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes an optimised build: scripts/tests/15-exhaustive")]
 fn three_requests_in_every_order_keep_every_promise() {
-    if !whole() {
-        return;
-    }
     let starts: &[Start] = if long() { &STARTS } else { &STARTS[..2] };
     let mut cases = Vec::new();
     for start in starts {
