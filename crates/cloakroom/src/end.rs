@@ -17,7 +17,9 @@ impl Session {
     /// When the store fails: the session is not known to be ended, and the application must not say so.
     pub async fn end(&mut self, engine: &Engine, budget: Budget, kind: EndKind) -> Result<(), EngineError> {
         match &self.held {
-            Held::Fresh | Held::Frozen | Held::Over(_) => {}
+            Held::Fresh | Held::Over(_) => {}
+            // What this id still reads goes; the session it has moved to is not its to end.
+            Held::Frozen => end_all(engine, budget, &[self.key], kind, self.now(engine)).await?,
             Held::Detached => {
                 return Err(StoreError::Unreachable {
                     engine: engine.store.describe().engine,

@@ -126,6 +126,18 @@ async fn ending_a_session_ends_the_moved_records_that_led_to_it() {
 }
 
 #[tokio::test]
+async fn a_logout_under_the_old_id_takes_its_copy_away_and_leaves_the_successor() {
+    let site = site();
+    let old = site.stored(b"cart|i:1;", None).await;
+    let mut login = site.live(&old).await;
+    login.set_owner(owner("42"));
+    let (_, new) = site.rotate(&mut login, b"cart|i:1;user|i:42;").await;
+    site.frozen(&old).await.end(&site.engine, budget(), EndKind::Destroyed).await.expect("ended");
+    assert_eq!(site.absent(&old).await, Absent::Ended);
+    assert_eq!(site.live(&new).await.payload(), b"cart|i:1;user|i:42;");
+}
+
+#[tokio::test]
 async fn a_logout_that_overlaps_a_periodic_rotation_ends_the_successor() {
     let site = site();
     let old = site.stored(b"user|i:42;", owner("42")).await;
