@@ -122,6 +122,7 @@ fn an_application_may_lock_for_a_moment_and_sees_what_others_stored() {
         $n = $_SESSION['n'] ?? 0; usleep(5000); $_SESSION['n'] = $n + 1;
         if (ini_get('session.serialize_handler') !== 'php_serialize' && $alias['n'] !== $n + 1) exit('another array');
         if (!cloakroom_unlock('n') || !cloakroom_unlock('n') || cloakroom_unlock('n')) exit('not unlocked');
+        usleep(20000);
         $_SESSION['k' . $_SERVER['REQUEST_TIME_FLOAT'] . getmypid()] = 1; echo 'done';",
         );
         rig.page("n.php", "session_start(); echo $_SESSION['n'], ' ', count($_SESSION);");
@@ -269,6 +270,8 @@ fn a_lock_is_given_back_however_the_request_ends() {
         "$_SESSION['x'] = new class { function __serialize(): array { throw new Exception('x'); } };",
         "ini_set('memory_limit', '8M'); str_repeat('x', 1 << 28);",
         "set_time_limit(1); while (true) {}",
+        "session_write_close(); class Leaky extends SessionHandler { function close(): bool { return true; } }
+            session_set_save_handler(new Leaky, false); session_start(); locked(true); session_write_close();",
         "session_destroy(); locked(false);",
     ] {
         rig.page(
@@ -307,6 +310,38 @@ fn who_can_not_have_the_lock_goes_on_and_merges_and_who_reads_does_not_wait() {
     let log = rig.site.php_logs();
     assert_eq!(log.matches("Cloakroom:").count(), 1, "{log}");
     assert!(log.contains("A lock was not had, after 0.") && log.contains("merged"), "{log}");
+}
+
+#[test]
+fn a_new_id_is_locked_before_anybody_can_come_with_it() {
+    let rig = rig(locking().set("cloakroom.lock_wait", "0.2"));
+    rig.page("first.php", "session_start(); $_SESSION['n'] = 1;");
+    rig.page(
+        "rotate.php",
+        &format!(
+            "session_start(); session_regenerate_id(); file_put_contents('{0}/new', 'id=' . session_id());
+            for ($i = 0; $i < 2000 && !file_exists('{0}/go'); $i++) usleep(10000); echo 'done';",
+            rig.folder.path().display()
+        ),
+    );
+    rig.page("new.php", "session_start(); echo json_encode([$_SESSION, cloakroom_status()['locked']]);");
+    let visitor = rig.site.browser();
+    visitor.get("/first.php").expect("page");
+    std::thread::scope(|scope| {
+        let (copy, early) = (visitor.copy(), visitor.copy());
+        scope.spawn(move || assert_eq!(copy.get("/rotate.php").expect("page").body, "done"));
+        let mut text = String::new();
+        wait_until("the new id is there", Duration::from_secs(10), || {
+            text = std::fs::read_to_string(rig.folder.join("new")).unwrap_or_default();
+            text.len() > 40
+        })
+        .expect("new id");
+        early.set_cookie("PHPSESSID", text.strip_prefix("id="));
+        let body = early.get("/new.php").expect("page").body;
+        std::fs::write(rig.folder.join("go"), "").expect("go");
+        assert_eq!(body, r#"[{"n":1},false]"#, "it has waited in vain");
+    });
+    assert_eq!(rig.leases(), 0);
 }
 
 #[test]

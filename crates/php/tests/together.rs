@@ -154,11 +154,12 @@ fn a_new_id_on_a_path_that_only_reads_carries_no_change_along() {
     let site = Site::new().set("cloakroom.readonly_paths", "/api");
     let mut visitor = Visitor::default();
     site.get(&mut visitor, "session_start(); $_SESSION['n'] = 1;").clean();
-    let change =
-        "session_start(); $_SESSION['user'] = 1; session_regenerate_id(true); $_SESSION['n'] = 2; echo session_id();";
+    let change = "session_start(); $_SESSION['user'] = 1; cloakroom_owner('site:1'); session_regenerate_id(true); $_SESSION['n'] = 2; echo session_id();";
     let new = Visitor { ticket: Some(site.get_at(&visitor, "/api", change).clean().body) };
     assert_ne!(new.ticket, visitor.ticket);
-    site.get_at(&new, "/page.php", "session_start(); echo json_encode($_SESSION);").clean().shows(r#"{"n":1}"#);
+    site.get_at(&new, "/page.php", "session_start(); echo json_encode([$_SESSION, cloakroom_status()['owner']]);")
+        .clean()
+        .shows(r#"[{"n":1},null]"#);
 }
 
 #[test]
