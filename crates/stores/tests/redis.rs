@@ -3,6 +3,9 @@
 
 #![cfg(feature = "redis")]
 
+/// How these connect; `redis_blocking.rs` runs the same the other way.
+const BLOCKING: bool = false;
+
 #[path = "redis/common.rs"]
 mod common;
 #[path = "redis/faults.rs"]

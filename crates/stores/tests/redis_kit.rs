@@ -10,21 +10,23 @@ use cloakroom_stores::{Options, open};
 use cloakroom_testbed::{Direction, Proxy, Redis};
 
 struct Server {
+    blocking: bool,
     redis: Redis,
     proxy: Proxy,
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(blocking: bool) -> Self {
         let redis = Redis::start_durable().expect("redis-server starts");
         let proxy = Proxy::start(redis.endpoint()).expect("a proxy starts");
-        Self { redis, proxy }
+        Self { blocking, redis, proxy }
     }
 }
 
 impl Harness for Server {
     fn store(&self) -> Arc<dyn Store> {
-        open(&format!("redis://{}", self.proxy.address()), &Options::default()).expect("the URL is right")
+        let options = Options { blocking: self.blocking, ..Options::default() };
+        open(&format!("redis://{}", self.proxy.address()), &options).expect("the URL is right")
     }
 
     fn faults(&self) -> Option<&dyn Faults> {
@@ -62,4 +64,12 @@ impl Faults for Server {
     }
 }
 
-cloakroom::conformance_tests!(Server::start());
+/// As in a Rust web application.
+mod yielding {
+    cloakroom::conformance_tests!(super::Server::start(false));
+}
+
+/// As in PHP's workers.
+mod blocking {
+    cloakroom::conformance_tests!(super::Server::start(true));
+}

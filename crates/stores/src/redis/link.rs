@@ -205,7 +205,7 @@ impl Link {
         }
         let now = Instant::now();
         while let Some(conn) = idle.connections.pop() {
-            if now.saturating_duration_since(conn.idle_since) < IDLE && conn.is_alive(now) {
+            if now.saturating_duration_since(conn.idle_since) < IDLE && conn.is_alive() {
                 return Some(conn);
             }
         }

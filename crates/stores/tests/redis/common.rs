@@ -28,7 +28,8 @@ pub(crate) fn redis(options: &[(&str, &str)]) -> Redis {
 }
 
 pub(crate) fn store(url: &str) -> Arc<dyn Store> {
-    open(url, &Options::default()).unwrap_or_else(|error| panic!("{url}: {error}"))
+    open(url, &Options { blocking: crate::BLOCKING, ..Options::default() })
+        .unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
 pub(crate) fn ample() -> Budget {

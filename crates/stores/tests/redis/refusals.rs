@@ -180,7 +180,8 @@ fn the_servers_clock_counts_and_not_ours() {
     let worker = Worker::new();
     for ours in [Time(1), Time(4_000_000_000_000)] {
         let clock = std::sync::Arc::new(ManualClock::new(ours));
-        let store = open(&redis.url(), &Options { clock: clock.clone(), ..Options::default() }).expect("the URL is right");
+        let store =
+            open(&redis.url(), &Options { clock: clock.clone(), ..Options::default() }).expect("the URL is right");
         let now = worker.run(store.load(ample(), &key(1))).expect("it answers").now;
         let truth = cloakroom::SystemClock.now();
         assert!(now.since(truth).max(truth.since(now)) < Duration::from_secs(2), "{now:?} and not {truth:?}");
