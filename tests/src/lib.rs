@@ -1,5 +1,6 @@
 //! What the system tests share: a *rig* is two application servers behind nginx with sessions in one store, a *page* is
-//! what a visitor got from it, a *crowd* is many visitors at once who note what was acknowledged to them.
+//! what a visitor got from it, a *crowd* is many visitors at once who note what was acknowledged to them. A *history* is what
+//! many processes did with the engine itself, judged afterwards.
 //!
 //! The tests themselves are in `tests/`, a file for each theme of what must be shown; their PHP pages are in `pages/`. The
 //! extension is the release build, as an operator has it: `target/release/cloakroom.so`, or what `CLOAKROOM_SO` names.
@@ -7,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 mod crowd;
+pub mod history;
 mod page;
 mod rig;
 mod store;
