@@ -51,7 +51,8 @@ fn writer() {
 
 /// An envelope that tells of which commit it is, small or of several pages.
 fn filled(mut record: Record) -> Record {
-    let length = if record.version.counter.is_multiple_of(3) { 17_000 } else { 400 + (record.version.counter % 50) as usize };
+    let length =
+        if record.version.counter.is_multiple_of(3) { 17_000 } else { 400 + (record.version.counter % 50) as usize };
     record.envelope = vec![(record.version.counter % 251) as u8; length];
     record
 }
