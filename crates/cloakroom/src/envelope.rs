@@ -109,9 +109,15 @@ fn seal_salted(
     Ok(out)
 }
 
-/// Opens a record's envelope.
-pub(crate) fn open(secret: Secret<'_>, ring: &KeyRing, key: &Key, record: &Record) -> Result<Vec<u8>, EnvelopeError> {
-    let (header, rest) = record.envelope.split_first_chunk::<HEADER>().ok_or(EnvelopeError::Closed)?;
+/// Opens a record's envelope, which is taken apart in its place. The envelope that `record` itself holds is not looked at.
+pub(crate) fn open(
+    secret: Secret<'_>,
+    ring: &KeyRing,
+    key: &Key,
+    record: &Record,
+    mut envelope: Vec<u8>,
+) -> Result<Vec<u8>, EnvelopeError> {
+    let (header, rest) = envelope.split_first_chunk_mut::<HEADER>().ok_or(EnvelopeError::Closed)?;
     if header[0] != FORMAT || header[1] != AES_256_GCM || header[2] > LZ4 {
         return Err(EnvelopeError::UnknownFormat);
     }
@@ -122,19 +128,20 @@ pub(crate) fn open(secret: Secret<'_>, ring: &KeyRing, key: &Key, record: &Recor
         id => Some(ring.find(id).ok_or(EnvelopeError::UnknownSiteKey)?),
     };
     let keys = Derived::new(secret, site_key, header);
-    let (commitment, sealed) = rest.split_first_chunk::<COMMITMENT>().ok_or(EnvelopeError::Closed)?;
+    let (commitment, sealed) = rest.split_first_chunk_mut::<COMMITMENT>().ok_or(EnvelopeError::Closed)?;
     if !bool::from(commitment.as_slice().ct_eq(keys.commitment())) {
         return Err(EnvelopeError::Closed);
     }
-    let (body, tag) = sealed.split_last_chunk::<TAG>().ok_or(EnvelopeError::Closed)?;
-    let mut body = body.to_vec();
+    let (body, tag) = sealed.split_last_chunk_mut::<TAG>().ok_or(EnvelopeError::Closed)?;
     keys.cipher()
-        .decrypt_inout_detached(&keys.nonce(), &bound(key, record, header), body.as_mut_slice().into(), tag.into())
+        .decrypt_inout_detached(&keys.nonce(), &bound(key, record, header), (&mut *body).into(), (&*tag).into())
         .map_err(|_| EnvelopeError::Closed)?;
     if header[2] == PLAIN {
-        return Ok(body);
+        envelope.truncate(envelope.len() - TAG);
+        envelope.drain(..HEADER + COMMITMENT);
+        return Ok(envelope);
     }
-    let (size, packed) = lz4_flex::block::uncompressed_size(&body).map_err(|_| EnvelopeError::Closed)?;
+    let (size, packed) = lz4_flex::block::uncompressed_size(body).map_err(|_| EnvelopeError::Closed)?;
     if size > MAX_OPENED {
         return Err(EnvelopeError::Closed);
     }
@@ -207,11 +214,15 @@ fn length(part: &[u8]) -> [u8; 4] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{open as open_envelope, *};
     use crate::key::Namespace;
     use crate::record::{About, MoveKind, State};
     use crate::time::Time;
     use crate::version::Version;
+
+    fn open(secret: Secret<'_>, ring: &KeyRing, key: &Key, record: &Record) -> Result<Vec<u8>, EnvelopeError> {
+        open_envelope(secret, ring, key, record, record.envelope.clone())
+    }
 
     fn record() -> Record {
         Record {

@@ -207,10 +207,11 @@ impl Engine {
         ticket: Ticket,
         key: Key,
         lifetime: Lifetime,
-        record: Record,
+        mut record: Record,
         now: Time,
     ) -> Option<Session> {
-        let base = self.opened(ticket.secret(), &key, &record, now)?;
+        let envelope = std::mem::take(&mut record.envelope);
+        let base = self.opened_from(envelope, ticket.secret(), &key, &record, now)?;
         let mut session = Session::new(self, ticket, key, lifetime, Held::Fresh);
         session.adopt(self, record, base, now);
         Some(session)
@@ -218,7 +219,19 @@ impl Engine {
 
     /// The opened payload; `None`, counted, where it does not open.
     pub(crate) fn opened(&self, secret: Secret<'_>, key: &Key, record: &Record, now: Time) -> Option<Vec<u8>> {
-        match envelope::open(secret, &self.ring, key, record) {
+        self.opened_from(record.envelope.clone(), secret, key, record, now)
+    }
+
+    /// As [`Engine::opened`], with the envelope taken out of the record: nothing is copied.
+    fn opened_from(
+        &self,
+        envelope: Vec<u8>,
+        secret: Secret<'_>,
+        key: &Key,
+        record: &Record,
+        now: Time,
+    ) -> Option<Vec<u8>> {
+        match envelope::open(secret, &self.ring, key, record, envelope) {
             Ok(payload) => Some(payload),
             Err(error) => {
                 self.unreadable(now, key, &error.to_string());

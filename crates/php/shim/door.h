@@ -59,6 +59,7 @@ enum cr_setting {
 };
 
 typedef struct cr_settings {
+	uint64_t generation;    /* as long as it is the same, so are `values` and `save_path` */
 	cr_slice values[CR_SETTINGS];
 	cr_slice save_path;     /* session.save_path as the system's ini files have it */
 	int64_t gc_maxlifetime; /* seconds */

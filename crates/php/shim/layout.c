@@ -9,6 +9,7 @@ const size_t cloakroom_shim_layout[] = {
 	offsetof(cr_slice, ptr),
 	offsetof(cr_slice, len),
 	sizeof(cr_settings),
+	offsetof(cr_settings, generation),
 	offsetof(cr_settings, values),
 	offsetof(cr_settings, save_path),
 	offsetof(cr_settings, gc_maxlifetime),

@@ -37,14 +37,45 @@ static struct {
 
 enum { SECRETS = sizeof(secrets) / sizeof(secrets[0]) };
 
-static zend_ini_entry *ini_entry_of(enum cr_setting setting)
+/*
+ * Without thread safety there is one table of settings, and an entry stays where it is until its module is shut down: ours
+ * with us, session's after us.
+ */
+static zend_ini_entry *entries[CR_SETTINGS], *sid_length, *sid_bits;
+
+/* Counts changes. PHP changes a setting nowhere without telling: php.ini, .user.ini, a pool's or folder's php_value, back. */
+static uint64_t generation;
+
+PHP_INI_MH(cloakroom_on_change)
 {
-	return zend_hash_str_find_ptr(EG(ini_directives), names[setting], strlen(names[setting]));
+	generation++;
+	return SUCCESS;
+}
+
+static zend_ini_entry *entry_named(const char *name)
+{
+	return zend_hash_str_find_ptr(EG(ini_directives), name, strlen(name));
+}
+
+void cloakroom_find_settings(void)
+{
+	int i;
+
+	for (i = 0; i < CR_SETTINGS; i++) {
+		entries[i] = entry_named(names[i]);
+	}
+	sid_length = entry_named("session.sid_length");
+	sid_bits = entry_named("session.sid_bits_per_character");
+}
+
+static int64_t ini_number(const zend_ini_entry *entry)
+{
+	return entry && entry->value ? (int64_t)ZEND_STRTOL(ZSTR_VAL(entry->value), NULL, 0) : 0;
 }
 
 static cr_slice ini_slice(enum cr_setting setting)
 {
-	const zend_ini_entry *entry = ini_entry_of(setting);
+	const zend_ini_entry *entry = entries[setting];
 	size_t i;
 
 	for (i = 0; i < SECRETS; i++) {
@@ -63,7 +94,7 @@ void cloakroom_hide_secrets(void)
 
 	for (i = 0; i < SECRETS; i++) {
 		const char *name = names[secrets[i].setting];
-		zend_ini_entry *entry = ini_entry_of(secrets[i].setting);
+		zend_ini_entry *entry = entries[secrets[i].setting];
 		zval *configured = cfg_get_entry(name, strlen(name));
 		char text[1024] = "(set, not shown)";
 		size_t len = strlen(text);
@@ -106,6 +137,7 @@ void cloakroom_settings(cr_settings *out)
 {
 	int i;
 
+	out->generation = generation;
 	for (i = 0; i < CR_SETTINGS; i++) {
 		out->values[i] = ini_slice((enum cr_setting)i);
 	}
@@ -117,8 +149,8 @@ void cloakroom_settings(cr_settings *out)
 	out->use_strict_mode = PS(use_strict_mode);
 	out->serializer = cr_of_chars(PS(serializer) ? PS(serializer)->name : "");
 	out->gc_maxlifetime = (int64_t)PS(gc_maxlifetime);
-	out->sid_length = (int64_t)zend_ini_long("session.sid_length", sizeof("session.sid_length") - 1, 0);
-	out->sid_bits = (int64_t)zend_ini_long("session.sid_bits_per_character", sizeof("session.sid_bits_per_character") - 1, 0);
+	out->sid_length = ini_number(sid_length);
+	out->sid_bits = ini_number(sid_bits);
 	out->path = cr_of_chars(NULL);
 	out->file = cr_of_chars(NULL);
 	out->line = 0;

@@ -41,6 +41,10 @@ static inline cr_slice cr_of_chars(const char *s)
 	return out;
 }
 
+/* Finds the entries of the settings, once they are registered. */
+void cloakroom_find_settings(void);
+/* One of the settings changes. */
+PHP_INI_MH(cloakroom_on_change);
 /* Reads the settings in force into `out`; the slices point into PHP's own strings. */
 void cloakroom_settings(cr_settings *out);
 /* Adds what is known of this request; the caller frees the string that is returned, if any. */

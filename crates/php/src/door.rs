@@ -18,7 +18,7 @@ use crate::settings::{Raw, Settings, StoreAt, Wrong};
 use crate::worker::{Site, Worker, read_url};
 use locks::Manners;
 
-pub(crate) use encoding::Write;
+pub(crate) use encoding::{Payload, Write};
 pub(crate) use locks::LockTaken;
 pub(crate) use loopback::Call;
 pub(crate) use request::{Hardening, Request, Verdict};
@@ -66,6 +66,9 @@ pub(crate) struct Door {
     /// The complaint about merge rules that was made when PHP started.
     rules_told: Option<String>,
     flushed: Option<Instant>,
+    maintained: Option<Instant>,
+    /// Responses until one is followed by a sweep; drawn at the first.
+    until_sweep: Option<u32>,
     due: lifecycle::Due,
     held: locks::Held,
     /// The session as it was before `cloakroom_lock()` brought it up to date.
@@ -137,8 +140,11 @@ impl Door {
             None => self.worker = Some(Worker::new()?),
         }
         let Some(worker) = &mut self.worker else { return Err("no worker".into()) };
+        if let Some(site) = worker.last_site(raw.generation) {
+            return Ok(site);
+        }
         let fingerprint = raw.fingerprint();
-        if let Some(site) = worker.known_site(&fingerprint) {
+        if let Some(site) = worker.known_site(raw.generation, &fingerprint) {
             return Ok(site);
         }
         let settings = Settings::read(raw).map_err(|wrong| wrong.text)?;
@@ -151,7 +157,7 @@ impl Door {
             (StoreAt::File(path), Some((known, url))) if path == known => Some(url.clone()),
             _ => None,
         };
-        worker.make_site(fingerprint, settings, raw.save_path, url.as_deref())
+        worker.make_site(raw.generation, fingerprint, settings, raw.save_path, url.as_deref())
     }
 
     /// The session is closed. Inside `session_regenerate_id` it goes on.
@@ -257,7 +263,7 @@ impl Door {
     pub(crate) fn read(&mut self, id: &[u8], caller: Caller) -> Reading {
         // PHP throws away what it reads here; the variables stay as they are.
         if caller == Caller::Regenerate {
-            return Reading { verdict: Verdict::YES, payload: Vec::new(), id: None };
+            return Reading { verdict: Verdict::YES, payload: Payload::None, id: None };
         }
         let mut new_id = None;
         if !self.request.has_unread(id) {
@@ -282,7 +288,7 @@ impl Door {
                 }
                 Found::Nothing(_) => {
                     let Some(sid) = self.draw() else {
-                        return Reading { verdict: Verdict::NO, payload: Vec::new(), id: None };
+                        return Reading { verdict: Verdict::NO, payload: Payload::None, id: None };
                     };
                     self.request.issue(sid.expose());
                     new_id = Some(sid.expose().to_vec());
@@ -386,7 +392,7 @@ impl Door {
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) verdict: Verdict,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Payload,
     pub(crate) id: Option<Vec<u8>>,
 }
 

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
-use crate::door::{Call, Caller, Door, Item, LockTaken, Verdict, Write};
+use crate::door::{Call, Caller, Door, Item, LockTaken, Payload, Verdict, Write};
 use crate::settings::Raw;
 use table::{DoorTable, RawCall, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
 
@@ -81,6 +81,7 @@ impl RawSettings {
         // SAFETY: `cloakroom_settings` fills all slices from INI entries, which outlive the call.
         unsafe {
             Raw {
+                generation: self.generation,
                 values: self.values.map(|v| v.bytes()),
                 save_path: self.save_path.bytes(),
                 gc_maxlifetime: self.gc_maxlifetime,
@@ -203,13 +204,21 @@ extern "C" fn read(id: Slice, caller: i32, out: *mut RawRead) -> i32 {
     let nothing = RawRead { payload: Slice::EMPTY, id: Slice::EMPTY };
     let (verdict, found) = enter((Verdict::YES.0, nothing), |state| {
         let reading = state.door.read(id, Caller::from_code(caller));
-        state.payload = reading.payload;
+        let payload = match reading.payload {
+            Payload::None => Slice::EMPTY,
+            // In the request's hands, which nothing touches before the next call.
+            Payload::AsStored => state.door.request.session().map_or(Slice::EMPTY, |s| Slice::of(s.payload())),
+            Payload::Converted(payload) => {
+                state.payload = payload;
+                Slice::of(&state.payload)
+            }
+        };
         let mut verdict = reading.verdict.0;
         if let Some(id) = reading.id {
             state.id = id;
             verdict |= Verdict::NEW_ID;
         }
-        (verdict, RawRead { payload: Slice::of(&state.payload), id: Slice::of(&state.id) })
+        (verdict, RawRead { payload, id: Slice::of(&state.id) })
     });
     // SAFETY: the shim passes a struct on its stack.
     unsafe { *out = found };

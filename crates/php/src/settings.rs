@@ -21,6 +21,8 @@ const LONGEST_ID: u64 = 256;
 /// Settings as PHP has them at this moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Raw<'a> {
+    /// As long as it is the same, so are `values` and `save_path`.
+    pub(crate) generation: u64,
     /// In the order of `enum cr_setting`.
     pub(crate) values: [&'a [u8]; ENTRIES],
     /// `session.save_path` of the system's ini files.
@@ -332,6 +334,7 @@ mod tests {
         let mut values = DEFAULTS;
         values[index] = value;
         Settings::read(&Raw {
+            generation: 0,
             values: values.map(str::as_bytes),
             save_path: b"",
             gc_maxlifetime: 1440,

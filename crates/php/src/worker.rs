@@ -2,7 +2,9 @@
 //! threads, so no signal of PHP's goes astray.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use cloakroom::{Engine, PayloadMerge, Store};
 use cloakroom_stores::Options;
@@ -28,7 +30,10 @@ pub(crate) struct Worker {
     pid: u32,
     runtime: Runtime,
     stores: Vec<(String, Arc<dyn Store>)>,
+    /// With their fingerprints; the one used last comes last.
     sites: Vec<(Vec<u8>, Arc<Site>)>,
+    /// The generation of the settings for which the last of `sites` was found.
+    generation: Option<u64>,
 }
 
 impl Worker {
@@ -38,7 +43,7 @@ impl Worker {
             .enable_all()
             .build()
             .map_err(|error| format!("no runtime could be made in this process: {error}."))?;
-        Ok(Self { pid: std::process::id(), runtime, stores: Vec::new(), sites: Vec::new() })
+        Ok(Self { pid: std::process::id(), runtime, stores: Vec::new(), sites: Vec::new(), generation: None })
     }
 
     /// Whether it was made by this process and not by the one it was forked from.
@@ -46,17 +51,25 @@ impl Worker {
         self.pid == std::process::id()
     }
 
+    /// The site of the last request, if the settings have not changed since.
+    pub(crate) fn last_site(&self, generation: u64) -> Option<Arc<Site>> {
+        let (_, site) = self.sites.last().filter(|_| self.generation == Some(generation))?;
+        Some(site.clone())
+    }
+
     /// The site with these settings, kept from an earlier request.
-    pub(crate) fn known_site(&mut self, fingerprint: &[u8]) -> Option<Arc<Site>> {
+    pub(crate) fn known_site(&mut self, generation: u64, fingerprint: &[u8]) -> Option<Arc<Site>> {
         let at = self.sites.iter().position(|(known, _)| known == fingerprint)?;
         let site = self.sites.remove(at);
         self.sites.push(site);
+        self.generation = Some(generation);
         self.sites.last().map(|(_, site)| site.clone())
     }
 
     /// Makes the site for these settings. `url_from_file` is what `cloakroom.store_file` holds, if it was read at start-up.
     pub(crate) fn make_site(
         &mut self,
+        generation: u64,
         fingerprint: Vec<u8>,
         settings: Settings,
         save_path: &[u8],
@@ -74,7 +87,9 @@ impl Worker {
                 let store = {
                     // Some clients want to be made inside a runtime.
                     let _guard = self.runtime.enter();
-                    cloakroom_stores::open(&url, &Options::default()).map_err(|error| error.to_string())?
+                    // Nothing else runs in this thread, so a store may hold it up while its server thinks.
+                    let options = Options { blocking: true, ..Options::default() };
+                    cloakroom_stores::open(&url, &options).map_err(|error| error.to_string())?
                 };
                 if self.stores.len() >= KEPT {
                     self.stores.remove(0);
@@ -94,6 +109,7 @@ impl Worker {
             self.sites.remove(0);
         }
         self.sites.push((fingerprint, site.clone()));
+        self.generation = Some(generation);
         Ok(site)
     }
 
@@ -104,6 +120,14 @@ impl Worker {
 
     /// Waits for an answer of the store.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        {
+            // Most stores have the answer at the first asking, and then the runtime need not be started.
+            let _guard = self.runtime.enter();
+            if let Poll::Ready(answer) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return answer;
+            }
+        }
         self.runtime.block_on(future)
     }
 }

@@ -33,6 +33,17 @@ impl Write<'_> {
     }
 }
 
+/// What PHP is given to read.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// Nothing.
+    None,
+    /// The payload of the session that is open, as it is.
+    AsStored,
+    /// That payload, in another format.
+    Converted(Vec<u8>),
+}
+
 /// What the write inside `session_regenerate_id(false)` has brought; it belongs to the successor.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
@@ -49,10 +60,18 @@ impl Pending {
 
 impl Door {
     /// The open session's payload, as PHP's serializer of this request reads it.
-    pub(super) fn decoded(&mut self) -> Vec<u8> {
-        let Some(session) = self.request.session() else { return Vec::new() };
+    pub(super) fn decoded(&mut self) -> Payload {
+        let Some(session) = self.request.session() else { return Payload::None };
+        if session.payload().is_empty() || Format::from_code(session.format()) == Some(self.wanted()) {
+            return Payload::AsStored;
+        }
         let (format, payload) = (session.format(), session.payload().to_vec());
-        self.readable(format, &payload)
+        Payload::Converted(self.readable(format, &payload))
+    }
+
+    /// The format that PHP's serializer of this request reads.
+    fn wanted(&self) -> Format {
+        Format::from_handler(&self.request.serializer)
     }
 
     /// A payload as PHP's serializer of this request reads it.
@@ -60,7 +79,7 @@ impl Door {
         if payload.is_empty() {
             return Vec::new();
         }
-        let wanted = Format::from_handler(&self.request.serializer);
+        let wanted = self.wanted();
         let has = Format::from_code(format).unwrap_or(Format::Opaque);
         if has == wanted {
             return payload.to_vec();

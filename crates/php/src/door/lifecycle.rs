@@ -20,6 +20,8 @@ const SWEEP_ONE_IN: u32 = 100;
 const GC_STEPS: u32 = 50;
 /// Housekeeping may take so long.
 const HOUSEKEEPING: Duration = Duration::from_millis(200);
+/// Stores are asked at most so often whether they have something to tidy up.
+const MAINTAIN_EVERY: Duration = Duration::from_millis(100);
 /// Counters are handed to the store at most so often by each worker.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
@@ -272,17 +274,32 @@ impl Door {
         if !due.used {
             return;
         }
-        let Some(worker) = self.worker.as_ref().filter(|worker| worker.is_of_this_process()) else { return };
-        let dice = getrandom::u32().is_ok_and(|n| n % SWEEP_ONE_IN == 0);
-        let flush = self.flushed.is_none_or(|at| at.elapsed() >= FLUSH_EVERY);
+        let Some(worker) = &self.worker else { return };
+        // The first is drawn, so that workers which answer few requests have their share, and not all in step.
+        let left = self.until_sweep.unwrap_or_else(|| getrandom::u32().map_or(SWEEP_ONE_IN, |n| n % SWEEP_ONE_IN));
+        let dice = left == 0;
+        self.until_sweep = Some(left.checked_sub(1).unwrap_or(SWEEP_ONE_IN - 1));
+        let now = Instant::now();
+        let maintain = self.maintained.is_none_or(|at| now.saturating_duration_since(at) >= MAINTAIN_EVERY);
+        let flush = self.flushed.is_none_or(|at| now.saturating_duration_since(at) >= FLUSH_EVERY)
+            && worker.sites().any(|site| !site.engine.reporter().is_empty());
+        // Last, as it asks the kernel: a child process leaves its parent's stores alone.
+        if !(maintain || flush || dice || due.sweep) || !worker.is_of_this_process() {
+            return;
+        }
+        if maintain {
+            self.maintained = Some(now);
+        }
         for site in worker.sites() {
             if site.engine.breaker().is_open() {
                 continue;
             }
             let budget = Budget::of(HOUSEKEEPING);
-            worker.wait(site.engine.maintain(budget));
+            if maintain {
+                worker.wait(site.engine.maintain(budget));
+            }
             if flush && !site.engine.reporter().is_empty() {
-                self.flushed = Some(Instant::now());
+                self.flushed = Some(now);
                 let _lost = worker.wait(site.engine.flush_reports(budget));
             }
             if (dice || due.sweep)

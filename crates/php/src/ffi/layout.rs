@@ -15,7 +15,7 @@ macro_rules! layout {
 /// Sizes and offsets.
 pub(super) static LAYOUT: &[usize] = layout! {
     Slice { ptr, len }
-    RawSettings { values, save_path, gc_maxlifetime, sid_length, sid_bits, use_strict_mode, serializer, path, file, line, read_and_close }
+    RawSettings { generation, values, save_path, gc_maxlifetime, sid_length, sid_bits, use_strict_mode, serializer, path, file, line, read_and_close }
     RawHardening { strict, httponly, hide_cookie }
     RawRead { payload, id }
     RawWrite { id, payload, serializer, present, variables }

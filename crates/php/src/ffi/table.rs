@@ -15,6 +15,7 @@ pub(super) struct Slice {
 /// `cr_settings`.
 #[repr(C)]
 pub(super) struct RawSettings {
+    pub(super) generation: u64,
     pub(super) values: [Slice; ENTRIES],
     pub(super) save_path: Slice,
     pub(super) gc_maxlifetime: i64,
