@@ -84,7 +84,12 @@ impl<'a> Judgement<'a> {
         for op in &self.history.ops {
             let Some((at, Told::Ended, _)) = &op.told else { continue };
             let ended: Vec<&str> = match &op.what {
-                What::End { live: true } => vec![&op.key],
+                What::End { live: true, .. } => vec![&op.key],
+                What::End { frozen: true, .. } => {
+                    // What the old id still reads is over, and no more.
+                    over.entry(op.key.clone()).or_insert((*at, op));
+                    continue;
+                }
                 What::EndOwner(owner) => self.owned(owner, op.begin),
                 _ => continue,
             };
@@ -208,11 +213,13 @@ impl<'a> Judgement<'a> {
             }
             "Ended" => {
                 let family = |key: &str| {
-                    key == op.key || lines.sources(key).contains(op.key.as_str()) || lines.sources(&op.key).contains(key)
+                    key == op.key
+                        || lines.sources(key).contains(op.key.as_str())
+                        || lines.sources(&op.key).contains(key)
                 };
                 self.history.ops.iter().filter(before).filter(|other| may_be(other)).any(|other| match &other.what {
                     What::EndOwner(_) => true,
-                    What::End { live } => *live && family(&other.key),
+                    What::End { live, frozen } => (*live || *frozen) && family(&other.key),
                     // One that removes a variable ends what had led there.
                     What::Rotate { .. } => {
                         lines.removers.contains(&(other.client.as_str(), other.request)) && family(&other.key)
@@ -268,8 +275,11 @@ impl<'a> Judgement<'a> {
         }
         let most: i64 = self
             .lines
-            .changes
-            .values()
+            .additions
+            .get(&read.op.group)
+            .into_iter()
+            .flatten()
+            .map(|tag| &self.lines.changes[tag])
             .filter(|t| t.fate != Fate::Refused && t.begin < until && t.keys.iter().any(|key| sources.contains(key)))
             .filter_map(added)
             .sum();
@@ -319,16 +329,12 @@ impl<'a> Judgement<'a> {
         if let Some(tag) = target.strip_prefix("v_") {
             return read.vars.owned().any(|owned| owned == tag).then(|| again(tag));
         }
+        if self.kept_by_a_rotation(removal, read) {
+            return None;
+        }
         match &removal.change.edit {
             Edit::Remove(element) => read.vars.list().contains(element).then(|| again(element)),
             _ if target == LIST => {
-                // Whoever rotates wins: a list that it changed meanwhile stays as it has it.
-                let overlaps = |t: &&Traced<'_>| {
-                    t.rotates && t.fate != Fate::Refused && t.since() >= removal.opened && t.opened <= removal.since()
-                };
-                if self.lines.changes.values().filter(overlaps).any(|t| t.group == read.op.group) {
-                    return None;
-                }
                 let was_there = |tag: &&String| {
                     self.lines.changes.get(tag.as_str()).is_some_and(|t| {
                         t.since() < removal.opened && t.stored_at.is_some_and(|key| past.contains(&key))
@@ -338,6 +344,27 @@ impl<'a> Judgement<'a> {
             }
             _ => None,
         }
+    }
+
+    /// Whoever rotates wins: where somebody removed the list as a whole meanwhile, it stays as the rotation has it, also
+    /// with elements that others had removed by then.
+    fn kept_by_a_rotation(&self, removal: &Traced<'_>, read: &Read<'_>) -> bool {
+        let overlap = |a: &Traced<'_>, b: &Traced<'_>| a.since() >= b.opened && b.since() >= a.opened;
+        let wholes: Vec<_> = self
+            .lines
+            .removals
+            .get(LIST)
+            .into_iter()
+            .flatten()
+            .map(|tag| &self.lines.changes[tag])
+            .filter(|whole| whole.fate != Fate::Refused && whole.begin < read.end)
+            .collect();
+        let rotators = self.lines.list_rotators.get(&read.op.group).into_iter().flatten();
+        rotators.map(|tag| &self.lines.changes[tag]).any(|rotator| {
+            rotator.fate != Fate::Refused
+                && rotator.opened <= removal.since()
+                && wholes.iter().any(|whole| whole.group == read.op.group && overlap(whole, rotator))
+        })
     }
 
     /// The shared variable holds what was assigned last, or at the same time as that.

@@ -182,11 +182,7 @@ pub(crate) fn told(opening: Opening, key: &str) -> (Option<Session>, String, Tol
             return (None, key.into(), Told::Opened { how, vars: Vars::default(), owner: None });
         }
         Opening::Detached(..) => {
-            return (
-                None,
-                key.into(),
-                Told::Opened { how: How::Detached, vars: Vars::default(), owner: None },
-            );
+            return (None, key.into(), Told::Opened { how: How::Detached, vars: Vars::default(), owner: None });
         }
     };
     let owner = name_of(session.owner());
@@ -206,6 +202,14 @@ impl Client {
     fn begin(&mut self, key: &str, what: What) {
         let line = Line::Begin { request: self.request, at: now(), key: key.into(), what };
         self.write(&line);
+        if self.dice.promille(4) {
+            // Most of a request is waiting: so that deaths in the middle of a verb are not rare, some are near one's begin.
+            let after = Duration::from_micros(self.dice.below(1500));
+            std::thread::spawn(move || {
+                std::thread::sleep(after);
+                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            });
+        }
     }
 
     fn end(&mut self, key: &str, told: Told) {
@@ -331,7 +335,8 @@ impl Client {
                 60..70 => Edit::Unset(LIST.into()),
                 70..85 => Edit::Unset(SHARED.into()),
                 85..350 if list.len() > 30 => Edit::Remove(list[self.dice.below(30) as usize].clone()),
-                85..150 if !list.is_empty() => Edit::Remove(list[0].clone()),
+                85..110 if !list.is_empty() => Edit::Remove(list[0].clone()),
+                110..150 if !list.is_empty() => Edit::Remove(list[self.dice.below(list.len() as u64) as usize].clone()),
                 350..550 => Edit::Set,
                 550..650 => Edit::Assign,
                 650..780 => Edit::Add(1 + self.dice.below(9) as i64),
@@ -372,12 +377,12 @@ impl Client {
             let committed = visit.session.commit(&self.engine, budget(), &visit.payload(), FORMAT).await;
             let told = match &committed {
                 Ok(Committed::Written) => Told::Written,
-                Ok(Committed::Merged { .. }) => Told::Merged,
+                Ok(Committed::Merged { conflicts }) => Told::Merged(conflicts.clone()),
                 Ok(Committed::Unchanged) => Told::Unchanged,
                 Ok(other) => Told::Refused(format!("{other:?}")),
                 Err(error) => failed(error),
             };
-            if matches!(told, Told::Written | Told::Merged | Told::Unchanged) {
+            if matches!(told, Told::Written | Told::Merged(_) | Told::Unchanged) {
                 visit.pending.clear();
             }
             let again = matches!(told, Told::Failed { .. }) && self.dice.promille(600);
@@ -423,7 +428,8 @@ impl Client {
     }
 
     async fn end_session(&mut self, visit: &mut Visit) {
-        self.begin(&visit.key(), What::End { live: visit.session.is_stored() });
+        let (live, frozen) = (visit.session.is_stored(), visit.session.is_frozen());
+        self.begin(&visit.key(), What::End { live, frozen });
         let key = visit.key();
         let told = match visit.session.end(&self.engine, budget(), EndKind::Destroyed).await {
             Ok(()) => Told::Ended,

@@ -37,6 +37,8 @@ pub(crate) struct Traced<'a> {
     pub(crate) keys: BTreeSet<&'a str>,
     /// Whether its request rotated the session, and so wins conflicts.
     pub(crate) rotates: bool,
+    /// Whether a conflict on the list was told as it was stored, or may have been where nobody could hear it.
+    pub(crate) disputed: bool,
 }
 
 impl Traced<'_> {
@@ -87,6 +89,10 @@ pub(crate) struct Lines<'a> {
     stored: BTreeMap<&'a str, Vec<&'a str>>,
     /// Tags of removals, by what they remove.
     pub(crate) removals: BTreeMap<&'a str, Vec<&'a str>>,
+    /// Tags of additions to the counter, by visitor.
+    pub(crate) additions: BTreeMap<usize, Vec<&'a str>>,
+    /// Tags of changes to the list by requests that rotate, by visitor.
+    pub(crate) list_rotators: BTreeMap<usize, Vec<&'a str>>,
     /// Keys that somebody got to know, but the judge.
     known: BTreeSet<&'a str>,
     /// Requests (by client and number) that removed a variable.
@@ -134,7 +140,7 @@ pub(crate) fn stored(told: &Told) -> bool {
     matches!(
         told,
         Told::Written
-            | Told::Merged
+            | Told::Merged(_)
             | Told::Unchanged
             | Told::Moved
             | Told::Adopted
@@ -150,6 +156,8 @@ impl<'a> Lines<'a> {
             changes: BTreeMap::new(),
             stored: BTreeMap::new(),
             removals: BTreeMap::new(),
+            additions: BTreeMap::new(),
+            list_rotators: BTreeMap::new(),
             known: BTreeSet::new(),
             removers,
             from: BTreeMap::new(),
@@ -185,6 +193,13 @@ impl<'a> Lines<'a> {
             if let Some(key) = traced.stored_at {
                 lines.stored.entry(key).or_default().push(tag);
             }
+            match traced.change.edit {
+                Edit::Add(_) => lines.additions.entry(traced.group).or_default().push(tag),
+                Edit::Append | Edit::Remove(_) if traced.rotates => {
+                    lines.list_rotators.entry(traced.group).or_default().push(tag);
+                }
+                _ => {}
+            }
             if let Edit::Unset(what) | Edit::Remove(what) = &traced.change.edit {
                 lines.removals.entry(what).or_default().push(tag);
             }
@@ -203,10 +218,18 @@ impl<'a> Lines<'a> {
                 stored_at: None,
                 keys: BTreeSet::new(),
                 rotates,
+                disputed: rotates,
             });
             traced.keys.insert(&op.key);
             if let What::Rotate { key, .. } = &op.what {
                 traced.keys.insert(key);
+            }
+            match &op.told {
+                Some((_, Told::Merged(conflicts), _)) => {
+                    traced.disputed |= conflicts.iter().any(|name| name.starts_with(LIST));
+                }
+                None | Some((_, Told::Failed { .. }, _)) => traced.disputed = true,
+                _ => {}
             }
             if let Some((at, told, after)) = &op.told {
                 traced.keys.insert(after);
@@ -239,8 +262,7 @@ impl<'a> Lines<'a> {
     fn settle(&mut self, last: &BTreeMap<&str, &How>) {
         for at in 0..self.links.len() {
             let Link { from, kind, .. } = self.links[at];
-            let rivals =
-                self.links.iter().filter(|link| link.from == from && link.kind != Kind::Copied).count();
+            let rivals = self.links.iter().filter(|link| link.from == from && link.kind != Kind::Copied).count();
             let moved = matches!(last.get(from), Some(How::Frozen | How::Follow));
             if kind == Kind::Possible && rivals == 1 && moved {
                 self.links[at].kind = Kind::Certain;
@@ -307,12 +329,32 @@ impl<'a> Lines<'a> {
             Edit::Assign => vec![SHARED.to_owned()],
             _ => vec![],
         };
+        if traced.change.edit == Edit::Append && self.is_disputed(traced, sources, until) {
+            return true;
+        }
         let found = targets.iter().filter_map(|target| self.removals.get(target.as_str())).flatten();
         found.map(|tag| &self.changes[tag]).any(|removal| {
             removal.fate != Fate::Refused
                 && removal.begin < until
                 && removal.since() >= traced.opened
                 && removal.keys.iter().any(|key| sources.contains(key))
+        })
+    }
+
+    /// Whether it may have been the loser of a conflict that was told. An element that goes and one that comes at its place
+    /// are, to whoever sees only the two lists, one that was changed; and where two requests removed the same element, their
+    /// changes of it conflict.
+    fn is_disputed(&self, traced: &Traced<'_>, sources: &BTreeSet<&str>, until: u64) -> bool {
+        self.removals.values().filter(|tags| tags.len() > 1).any(|tags| {
+            let removals = || {
+                tags.iter().map(|tag| &self.changes[tag]).filter(|removal| {
+                    removal.fate != Fate::Refused
+                        && removal.begin < until
+                        && matches!(removal.change.edit, Edit::Remove(_))
+                        && removal.keys.iter().any(|key| sources.contains(key))
+                })
+            };
+            removals().count() > 1 && removals().any(|removal| removal.disputed && removal.since() >= traced.opened)
         })
     }
 }

@@ -34,8 +34,8 @@ pub(crate) enum What {
         /// request removes no variable.
         follow: bool,
     },
-    /// The session is ended. Whether it was held live, so that there was something to end.
-    End { live: bool },
+    /// The session is ended. Whether it was held live, or a frozen copy was, so that there was something to end.
+    End { live: bool, frozen: bool },
     /// All sessions of this owner are ended.
     EndOwner(String),
 }
@@ -62,8 +62,8 @@ pub(crate) enum Told {
     Opened { how: How, vars: Vars, owner: Option<String> },
     /// Stored.
     Written,
-    /// Stored together with what others had stored.
-    Merged,
+    /// Stored together with what others had stored, and what both had changed.
+    Merged(Vec<String>),
     /// Everything is as it is stored.
     Unchanged,
     /// Not stored, and why: dropped, nothing to store, detached.

@@ -9,6 +9,8 @@
 
 mod blind;
 mod check;
+#[cfg(test)]
+mod check_tests;
 mod client;
 mod lines;
 mod log;
