@@ -1,6 +1,9 @@
 //! What a load and a swap cost on the `redis://` store: processor time of the calling process and of the server.
 //!
-//! `cargo run --release -p cloakroom-stores --example redis_bench [REQUESTS]` starts a Redis of its own. Compared with the
+//! `cargo run --release -p cloakroom-stores --example redis_bench [REQUESTS [ENVELOPE [WHAT]]]` starts a Redis of its own.
+//! With `perf stat -e instructions:u,instructions:k --no-inherit` it tells instructions: two runs of one `WHAT`, named as in
+//! the table, and their difference.
+//! Compared with the
 //! barest pair of commands that keeps a session, `GET` and `SETEX`, sent over the same connection code of the standard
 //! library: what the server has to do at least, and the client with blocking calls and no checks.
 
@@ -21,22 +24,31 @@ const SESSIONS: u8 = 200;
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
-    let requests: u64 = std::env::args().nth(1).map_or(Ok(20_000), |n| n.parse())?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let requests: u64 = arguments.first().map_or(Ok(20_000), |n| n.parse())?;
+    let envelopes = arguments.get(1).map(|n| n.parse()).transpose()?.map_or(ENVELOPES.to_vec(), |n| vec![n]);
+    let wanted = |what: &str| arguments.get(2).is_none_or(|only| only == what);
     let redis = Redis::start()?;
     println!("µs of CPU per request      envelope   client   server    sum");
-    for envelope in ENVELOPES {
+    for envelope in envelopes {
         let unix = format!("redis+unix:{}", redis.socket().display());
         for (way, url) in [("tcp", redis.url()), ("unix", unix)] {
             for (kind, blocking) in [("", false), (", blocking", true)] {
                 let what = format!("cloakroom, {way}{kind}");
-                measure(&redis, &what, envelope, requests, || store(&url, blocking, envelope, requests))?;
+                if wanted(&what) {
+                    measure(&redis, &what, envelope, requests, || store(&url, blocking, envelope, requests))?;
+                }
             }
         }
-        let tcp = TcpStream::connect(("127.0.0.1", redis.port()))?;
-        tcp.set_nodelay(true)?;
-        measure(&redis, "GET+SETEX, tcp", envelope, requests, || bare(tcp, envelope, requests))?;
-        let unix = UnixStream::connect(redis.socket())?;
-        measure(&redis, "GET+SETEX, unix", envelope, requests, || bare(unix, envelope, requests))?;
+        if wanted("GET+SETEX, tcp") {
+            let tcp = TcpStream::connect(("127.0.0.1", redis.port()))?;
+            tcp.set_nodelay(true)?;
+            measure(&redis, "GET+SETEX, tcp", envelope, requests, || bare(tcp, envelope, requests))?;
+        }
+        if wanted("GET+SETEX, unix") {
+            let unix = UnixStream::connect(redis.socket())?;
+            measure(&redis, "GET+SETEX, unix", envelope, requests, || bare(unix, envelope, requests))?;
+        }
     }
     Ok(())
 }

@@ -183,14 +183,21 @@ fn a_connection_that_the_server_ended_is_replaced_without_a_write_in_doubt() {
         block_on(async {
             let now = store.now(budget()).await.expect("now");
             let key = Key::from_bytes([place.len() as u8; 32]);
-            assert_eq!(store.create(budget(), &key, &record(now, vec![]), now).await, Ok(Created::Done));
+            let first = record(now, vec![]);
+            assert_eq!(store.create(budget(), &key, &first, now).await, Ok(Created::Done));
+            let next = |old: &Record| Record { version: old.version.next(), ..old.clone() };
+            let old = next(&first);
+            // Prepared now: a statement that is yet to be would meet the dead connection where nothing is in doubt.
+            assert_eq!(store.swap(budget(), &key, first.version, &old, now).await, Ok(Swapped::Done));
             let ids = "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE db='ended' AND id<>CONNECTION_ID()";
             let kill = server().sql("ended", ids).expect("lists");
             assert!(kill.contains("KILL"), "there is a connection to kill");
             server().sql("ended", &kill).expect("kills");
             let gone = || !server().sql("ended", ids).expect("lists").contains("KILL");
             cloakroom_testbed::wait_until("it is gone", Duration::from_secs(10), gone).expect("gone");
-            assert_eq!(store.end(budget(), &key, &tombstone(now)).await, Ok(Ended::Done), "over {place}");
+            // Must not be sent twice: that it is done shows that the dead connection was not asked.
+            let swapped = store.swap(budget(), &key, old.version, &next(&old), now).await;
+            assert_eq!(swapped, Ok(Swapped::Done), "over {place}");
         });
     }
 }

@@ -265,7 +265,9 @@ fn server(row: Row, took: Duration) -> Option<Server> {
 fn second_handle(conn: &Conn) -> Option<OwnedFd> {
     let shown = format!("{conn:?}");
     let shown = shown.split("Stream (endpoint=").nth(1)?;
-    let number = shown.split("fd: ").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    // A TCP stream shows the number itself, a unix stream the types around it, which have fields of that name too.
+    let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    let number = shown.split("fd: ").skip(1).find_map(number)?;
     let this = pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok()?;
     let handle = pidfd_getfd(&this, number, PidfdGetfdFlags::empty()).ok()?;
     // The number came from a text for people: it must at least be a socket with nothing to say.
