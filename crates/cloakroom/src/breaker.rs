@@ -4,10 +4,15 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::store::StoreError;
+use crate::store::{Budget, StoreError};
 
 /// How often a broken store is tried again.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How long a probe may take: it runs in a visitor's request, and a store that hangs must not take a large part of all
+/// workers' time.
+const PROBE_TIME: Duration = Duration::from_millis(200);
+/// Every so many probes take all the time that a request has, for a store that answers, but slowly.
+const FULL_PROBE: u32 = 20;
 
 /// Remembers whether the store answers.
 #[derive(Debug, Default)]
@@ -25,6 +30,7 @@ struct Outage {
     /// The store answers and refuses to write (full disk, read-only, missing rights): reading goes on, and a reading that
     /// went well says nothing.
     writes_only: bool,
+    probes: u32,
     detached: u64,
 }
 
@@ -43,9 +49,9 @@ pub enum Notice {
 }
 
 impl Breaker {
-    /// Whether the store may be asked now: `Err` with the outage's error when it may not. During an outage one caller a
-    /// second is let through.
-    pub(crate) fn admit(&self) -> Result<(), StoreError> {
+    /// Whether the store may be asked now, and with which budget: `Err` with the outage's error when it may not. During an
+    /// outage one caller a second is let through, for a short time.
+    pub(crate) fn admit(&self, budget: Budget) -> Result<Budget, StoreError> {
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         match outage.as_mut() {
             Some(o) if !o.over && !o.writes_only => {
@@ -54,9 +60,11 @@ impl Breaker {
                     return Err(o.error.clone());
                 }
                 o.probed = Instant::now();
-                Ok(())
+                o.probes += 1;
+                let full = o.probes.is_multiple_of(FULL_PROBE);
+                Ok(if full { budget } else { Budget::of(PROBE_TIME.min(budget.left())) })
             }
-            _ => Ok(()),
+            _ => Ok(budget),
         }
     }
 
@@ -89,6 +97,7 @@ impl Breaker {
                             told: false,
                             over: false,
                             writes_only: write && matches!(error, StoreError::Refused { .. }),
+                            probes: 0,
                             detached: 1,
                         });
                     }
@@ -131,6 +140,26 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    fn budget() -> Budget {
+        Budget::of(Duration::from_secs(2))
+    }
+
+    #[test]
+    fn a_probe_is_short_and_now_and_then_a_full_one() {
+        let breaker = Breaker::default();
+        breaker.note(failure()).expect_err("failed");
+        let mut full = 0;
+        for _ in 0..FULL_PROBE {
+            if let Some(o) = breaker.outage.lock().expect("not poisoned").as_mut() {
+                o.probed -= PROBE_EVERY;
+            }
+            let left = breaker.admit(budget()).expect("a probe").left();
+            assert!(left <= PROBE_TIME || left > Duration::from_secs(1));
+            full += u32::from(left > PROBE_TIME);
+        }
+        assert_eq!(full, 1);
+    }
+
     fn failure() -> Result<(), StoreError> {
         Err(StoreError::TimedOut { engine: "test" })
     }
@@ -140,14 +169,14 @@ mod tests {
         let breaker = Breaker::default();
         assert_eq!(breaker.notice(), None);
         breaker.note(failure()).expect_err("failed");
-        assert!(breaker.admit().is_err(), "the next request is answered at once");
+        assert!(breaker.admit(budget()).is_err(), "the next request is answered at once");
         assert!(matches!(breaker.notice(), Some(Notice::Began(_))));
         breaker.note(failure()).expect_err("failed");
         assert_eq!(breaker.notice(), None);
         breaker.note(Ok(())).expect("fine");
         assert!(matches!(breaker.notice(), Some(Notice::Over { .. })));
         assert_eq!(breaker.notice(), None);
-        assert!(breaker.admit().is_ok());
+        assert!(breaker.admit(budget()).is_ok());
     }
 
     #[test]
@@ -157,7 +186,7 @@ mod tests {
         breaker.note_write(full()).expect_err("refused");
         assert!(matches!(breaker.notice(), Some(Notice::Began(_))));
         for _ in 0..3 {
-            assert!(breaker.admit().is_ok(), "reading goes on");
+            assert!(breaker.admit(budget()).is_ok(), "reading goes on");
             breaker.note(Ok(())).expect("read");
             breaker.note_write(full()).expect_err("refused");
             assert_eq!(breaker.notice(), None);

@@ -241,7 +241,7 @@ impl Engine {
         waited: &mut Waited,
     ) -> Result<(Lease, Instant), NotLocked> {
         let leases = self.store.leases().ok_or_else(|| NotLocked::NoLeases { engine: self.store.describe().engine })?;
-        self.breaker.admit().map_err(NotLocked::Store)?;
+        let store_time = self.breaker.admit(Budget::of(store_time)).map_err(NotLocked::Store)?.left();
         let token = locks.token().map_err(|_| NotLocked::NoRandomness)?;
         let me = self.holder();
         let began = Instant::now();

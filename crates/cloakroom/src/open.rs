@@ -85,9 +85,12 @@ impl Engine {
     pub async fn open(&self, budget: Budget, id: &SessionId, lifetime: Lifetime) -> Opening {
         let key = self.key_of(id);
         let ticket = Ticket::Id(id.clone());
-        if let Err(error) = self.breaker.admit() {
-            return Opening::Detached(Session::new(self, ticket, key, lifetime, Held::Detached), error);
-        }
+        let budget = match self.breaker.admit(budget) {
+            Ok(budget) => budget,
+            Err(error) => {
+                return Opening::Detached(Session::new(self, ticket, key, lifetime, Held::Detached), error);
+            }
+        };
         let loaded = match self.load_noted(budget, &key).await {
             Ok(loaded) => loaded,
             Err(StoreError::Damaged { .. }) => return Opening::Absent(Absent::Unreadable),

@@ -59,7 +59,7 @@ pub fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>, StoreError> 
         #[cfg(feature = "redis")]
         "redis" | "redis+unix" | "unix" => Ok(Arc::new(redis::RedisStore::open(url, options)?)),
         _ => Err(StoreError::Settings(format!(
-            "cloakroom.store is {:?}, which names no engine that this build has; known are sqlite:, mysql:// and redis://.",
+            "cloakroom.store ({}) does not begin with the name of an engine that this build has: sqlite:PATH, mysql://… or redis://…",
             masked(url)
         ))),
     }
