@@ -11,6 +11,8 @@ TESTBED := $(or $(CARGO_TARGET_DIR),target)/release/cloakroom-testbed
 help:
 	@echo 'make build              the command and the PHP extension, in target/release/'
 	@echo 'make up [STORE=mysql]   WordPress on two application servers, on this machine alone'
+	@echo '                        STORE=sqlite|mysql|redis; HANDLER=files shows what happens without Cloakroom;'
+	@echo '                        CLOAKROOM_HTTP_PORT=8095 for another port'
 	@echo 'make status             what of it runs'
 	@echo 'make down               ends all of it'
 	@echo 'make test               every test, against real servers'
@@ -23,6 +25,7 @@ build:
 
 up:
 	@scripts/install-packages.sh up
+	@echo 'Building; the first time takes some minutes.'
 	@if [[ '$(HANDLER)' != files ]]; then scripts/build.sh; fi
 	@cargo build --release --quiet --package cloakroom-testbed
 	@CLOAKROOM_SO='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/cloakroom.so' $(TESTBED) up --store '$(STORE)' --handler '$(HANDLER)'

@@ -101,7 +101,8 @@ pub fn up(root: &Path, handler: Handler) -> Result<Report> {
         Handler::Files => (PhpSettings::new().set("session.save_handler", "files"), String::new()),
         Handler::Cloakroom(store) => {
             let (url, shown) = up.store(&mut places, store, database_port, &password)?;
-            (PhpSettings::cloakroom(Some(&url))?, shown)
+            // Two clicks on the same thing at the same moment are two.
+            (PhpSettings::cloakroom(Some(&url))?.set("cloakroom.merge_rules", "cart.*=sum"), shown)
         }
     };
     if handler != Handler::Cloakroom(Store::Redis) {

@@ -24,7 +24,7 @@ function cloakroom_demo_handle_request() {
 			isset( $_POST['item'] ) ? absint( $_POST['item'] ) : 0,
 			isset( $_POST['user'] ) ? sanitize_text_field( wp_unslash( $_POST['user'] ) ) : ''
 		);
-		wp_safe_redirect( home_url( '/' ), 303 );
+		wp_safe_redirect( add_query_arg( 'took', rawurlencode( cloakroom_demo_server() ), home_url( '/' ) ), 303 );
 		exit;
 	}
 	// Addresses that change something without a nonce are for a developer's own machine only.

@@ -44,6 +44,20 @@ function cloakroom_demo_page() {
 			);
 			?>
 		</p>
+		<?php
+		// Which server took the click before this page; shown only, nothing depends on it.
+		$took = isset( $_GET['took'] ) ? sanitize_text_field( wp_unslash( $_GET['took'] ) ) : ''; // phpcs:ignore WordPress.Security.NonceVerification.Recommended
+		if ( preg_match( '/^[A-Za-z0-9-]{1,20}$/', $took ) ) {
+			echo '<p>';
+			printf(
+				/* translators: 1, 2: names of servers. */
+				esc_html__( 'Your click went to server %1$s, this page comes from server %2$s.', 'cloakroom-demo' ),
+				esc_html( $took ),
+				esc_html( cloakroom_demo_server() )
+			);
+			echo '</p>';
+		}
+		?>
 		<h2><?php esc_html_e( 'The shelf', 'cloakroom-demo' ); ?></h2>
 		<?php
 		foreach ( cloakroom_demo_shelf() as $item => $name ) {

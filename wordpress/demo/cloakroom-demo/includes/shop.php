@@ -74,6 +74,10 @@ function cloakroom_demo_remove( $item ) {
  * @param string $name The name; there is no password in a toy.
  */
 function cloakroom_demo_log_in( $name ) {
+	if ( function_exists( 'cloakroom_owner' ) ) {
+		// So that an operator can find and end all sessions of a person.
+		cloakroom_owner( 'demo:' . substr( $name, 0, 180 ) );
+	}
 	session_regenerate_id( true );
 	$_SESSION['user'] = $name;
 }
