@@ -135,3 +135,41 @@ fn a_pool_may_have_its_own_store_and_a_site_its_own_policy() {
     assert!(file.is_file());
     assert_eq!(site.php_logs(), "");
 }
+
+#[test]
+fn a_folders_own_settings_are_in_force_there_and_nowhere_else() {
+    let folder = Folder::new("fpm-folders").expect("folder");
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("rights");
+    let settings = PhpSettings::new()
+        .extension(extension())
+        .set("session.save_handler", "cloakroom")
+        .set("cloakroom.store", &format!("sqlite:{}", folder.join("store.sqlite").display()));
+    // One worker, so that each request finds what the one before has left behind.
+    let fpm = FpmOptions { workers: 1, settings, ..FpmOptions::default() };
+    let site = Site::start_with(&SiteOptions { servers: 1, fpm, ..SiteOptions::default() }).expect("site");
+    let page = "<?php session_start(); $_SESSION['n'] = 1; echo getmypid();";
+    site.write("start.php", page).expect("page");
+    site.write("open/start.php", page).expect("page");
+    site.write("open/.user.ini", "cloakroom.httponly=php\n").expect("settings");
+    site.write("bits/start.php", page).expect("page");
+    site.write("bits/.user.ini", "cloakroom.id_bits=384\n").expect("settings");
+    let mut workers = std::collections::BTreeSet::new();
+    for (path, httponly, characters) in [
+        ("/start.php", true, 43),
+        ("/open/start.php", false, 43),
+        ("/start.php", true, 43),
+        ("/bits/start.php", true, 64),
+        ("/open/start.php", false, 43),
+        ("/bits/start.php", true, 64),
+        ("/start.php", true, 43),
+        ("/start.php", true, 43),
+    ] {
+        let reply = site.browser().get(path).expect("page");
+        workers.insert(reply.body.clone());
+        let cookie = reply.set_cookies()[0].to_owned();
+        let id = cookie.split(['=', ';']).nth(1).expect("id").replace("%2C", ",");
+        assert_eq!((cookie.contains("HttpOnly"), id.len()), (httponly, characters), "{path}: {cookie}");
+    }
+    assert_eq!(workers.len(), 1);
+    assert_eq!(site.php_logs(), "");
+}
