@@ -7,6 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
+# Never the debug build that a test may have left, which is newer and several times slower.
+export CLOAKROOM_SO="${CLOAKROOM_SO:-$(realpath "$target")/release/cloakroom.so}"
 
 cargo build --release --quiet --package cloakroom-testbed --example bench
 "$target/release/examples/bench"
