@@ -11,7 +11,7 @@ use crate::merge::{Prefer, Version as Payload};
 use crate::open::MovedContent;
 use crate::outcome::{Dropped, EngineError, Rotated};
 use crate::record::{EndKind, MoveKind, Record, State, TRAIL_KEPT};
-use crate::session::{Held, Predecessor, Session, Ticket};
+use crate::session::{Held, Predecessor, Session, Ticket, Unsure};
 use crate::store::{Budget, Created, StoreError, Swapped};
 use crate::time::Time;
 use crate::version::{CommitId, Version};
@@ -21,7 +21,8 @@ impl Session {
     /// another than `new_id` ([`Rotated::Adopted`]).
     ///
     /// # Errors
-    /// [`EngineError`] when the store fails before anything was moved: the session stays under its old id.
+    /// [`EngineError`] when the store fails before anything was moved: the session stays under its old id. After
+    /// [`EngineError::OutcomeUnknown`] it goes on under its old id, too; its next commit finds out first.
     pub async fn rotate(
         &mut self,
         engine: &Engine,
@@ -30,8 +31,35 @@ impl Session {
         payload: &[u8],
         format: u8,
     ) -> Result<Rotated, EngineError> {
-        let Ticket::Id(old_id) = self.ticket.clone() else { return Ok(Rotated::Fresh) };
         self.settle(engine, budget).await?;
+        let before = self.clone();
+        let mut sent = None;
+        let rotated = self.rotate_settled(engine, budget, new_id, payload, format, &mut sent).await;
+        let Err(error) = rotated else { return rotated };
+        // What was loaded on the way is no base of what the request has: its next commit would take back others' changes.
+        *self = before;
+        let Some(commit) = sent else { return Err(error) };
+        // Its next commit finds out first, so that what it changed is not added once more.
+        let (owner, known) = (self.owner.clone(), self.known_commits());
+        self.unsure = Some(Box::new(Unsure { commit, payload: payload.to_vec(), format, owner, known }));
+        Err(match error {
+            EngineError::OutcomeUnknown(_) => error,
+            EngineError::Store(error) => EngineError::OutcomeUnknown(Some(error)),
+            _ => EngineError::OutcomeUnknown(None),
+        })
+    }
+
+    /// `sent` is set when a change was sent of which it is not known whether it was applied.
+    async fn rotate_settled(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        new_id: SessionId,
+        payload: &[u8],
+        format: u8,
+        sent: &mut Option<CommitId>,
+    ) -> Result<Rotated, EngineError> {
+        let Ticket::Id(old_id) = self.ticket.clone() else { return Ok(Rotated::Fresh) };
         match &self.held {
             Held::Detached => return Ok(Rotated::Detached),
             Held::Fresh => {
@@ -73,7 +101,6 @@ impl Session {
             (self.base, self.format) = (stored, stored_format);
         }
         let mut successor: Option<(Key, Record)> = None;
-        let mut lost = false;
         loop {
             let Held::Live(head) = &self.held else { return Ok(Rotated::Fresh) };
             let head = head.as_ref().clone();
@@ -104,15 +131,12 @@ impl Session {
                     return Ok(Rotated::Moved);
                 }
                 Ok(Swapped::Stale | Swapped::OwnerEnded) => {}
-                Err(error) if error.outcome_unknown() => lost = true,
+                Err(error) if error.outcome_unknown() => *sent = Some(commit),
                 // The successor, if it was made, is an orphan that nobody knows and that dies by itself.
                 Err(error) => return Err(error.into()),
             }
             // Somebody else was there first, or the reply was lost.
-            let loaded = match engine.load_noted(budget, &old_key).await {
-                Err(error) if lost => return Err(EngineError::OutcomeUnknown(Some(error))),
-                loaded => loaded?,
-            };
+            let loaded = engine.load_noted(budget, &old_key).await?;
             let now = loaded.now;
             self.measured(engine, now);
             let found = loaded.record.filter(|r| !r.expired(now));
@@ -153,7 +177,7 @@ impl Session {
                     }
                     return self
                         .lost_rotation(
-                            engine, budget, &old_id, new_id, new_key, record, &found, has, &mine, format, now,
+                            engine, budget, &old_id, new_id, new_key, record, &found, has, &mine, format, now, sent,
                         )
                         .await;
                 }
@@ -195,7 +219,10 @@ impl Session {
         mine: &[u8],
         format: u8,
         now: Time,
+        sent: &mut Option<CommitId>,
     ) -> Result<Rotated, EngineError> {
+        // Somebody else's rotation is there: ours was not applied and can't be any more.
+        *sent = None;
         let follow = matches!(moved.state, State::Moved { kind: MoveKind::Follow, .. }) && self.owner == moved.owner;
         if follow
             && let Some(content) = engine.moved_content(old_id, &self.key, moved, now)
@@ -212,7 +239,11 @@ impl Session {
                     Prefer::Theirs,
                 )
                 .map_err(EngineError::Conflict)?;
-            theirs.commit(engine, budget, &merged.payload, merged.format).await?;
+            let committed = theirs.commit(engine, budget, &merged.payload, merged.format).await;
+            if let Err(error) = committed {
+                *sent = theirs.unsure.map(|unsure| unsure.commit);
+                return Err(error);
+            }
             let stored = theirs.stored();
             let stored = (stored.format, stored.payload.to_vec());
             theirs.payload_is(has.payload, has.format);

@@ -23,6 +23,8 @@ struct Faulty {
     /// So many writes before that go well.
     skip: AtomicU32,
     down: AtomicBool,
+    /// The first loss is followed by an outage.
+    down_after_loss: AtomicBool,
 }
 
 impl Faulty {
@@ -43,11 +45,12 @@ impl Faulty {
         if Self::take(&self.skip) {
             return verb.await;
         }
-        if Self::take(&self.lose_writes) {
-            return Err(Self::lost());
+        let result = if Self::take(&self.lose_writes) { Err(Self::lost()) } else { verb.await };
+        let result = if Self::take(&self.lose_replies) { Err(Self::lost()) } else { result };
+        if result.is_err() && self.down_after_loss.load(Ordering::SeqCst) {
+            self.down.store(true, Ordering::SeqCst);
         }
-        let result = verb.await;
-        if Self::take(&self.lose_replies) { Err(Self::lost()) } else { result }
+        result
     }
 }
 
@@ -109,6 +112,7 @@ fn faulty() -> (Site, Arc<Faulty>) {
         lose_writes: AtomicU32::new(0),
         skip: AtomicU32::new(0),
         down: AtomicBool::new(false),
+        down_after_loss: AtomicBool::new(false),
     });
     site.engine = Engine::builder(store.clone()).clock(site.clock.clone()).build();
     (site, store)
@@ -196,6 +200,50 @@ async fn rotation_survives_every_single_lost_reply_and_lost_write() {
             assert_eq!(site.frozen(&old).await.payload(), b"cart|i:1;");
             assert_eq!(counter.load(Ordering::SeqCst), 0, "the fault was met");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_that_failed_after_a_lost_race_takes_nothing_of_others_back() {
+    let (site, store) = faulty();
+    let id = site.stored(b"a|i:1;b|i:1;", owner("42")).await;
+    let (mut session, mut other) = (site.live(&id).await, site.live(&id).await);
+    site.commit(&mut other, b"a|i:1;b|i:2;c|i:2;").await;
+    // The successor is made, the move loses the race; then the successor can't be brought up to date.
+    store.skip.store(2, Ordering::SeqCst);
+    store.lose_writes.store(1, Ordering::SeqCst);
+    let new = SessionId::draw().expect("randomness");
+    let told = session.rotate(&site.engine, budget(), new, b"a|i:1;b|i:1;d|i:3;", PHP).await;
+    assert!(matches!(told, Err(EngineError::Store(_))), "{told:?}");
+    assert_eq!(*session.key(), site.engine.key_of(&id), "and stays where it was");
+    site.commit(&mut session, b"a|i:1;b|i:1;d|i:3;").await;
+    assert_eq!(site.live(&id).await.payload(), b"a|i:1;b|i:2;c|i:2;d|i:3;");
+}
+
+#[tokio::test]
+async fn after_a_rotation_of_unknown_outcome_the_next_commit_adds_nothing_twice() {
+    for applied in [true, false] {
+        let (site, store) = faulty();
+        let id = site.stored(b"list|a:1:{i:0;i:1;}", owner("42")).await;
+        let mut session = site.live(&id).await;
+        // The successor is made; of the move nothing is heard, and the store is away when it is asked.
+        store.skip.store(1, Ordering::SeqCst);
+        let counter = if applied { &store.lose_replies } else { &store.lose_writes };
+        counter.store(1, Ordering::SeqCst);
+        store.down_after_loss.store(true, Ordering::SeqCst);
+        let new = SessionId::draw().expect("randomness");
+        let two = b"list|a:2:{i:0;i:1;i:1;i:2;}";
+        let told = session.rotate(&site.engine, budget(), new, two, PHP).await;
+        assert!(matches!(told, Err(EngineError::OutcomeUnknown(_))), "{told:?}");
+        store.down.store(false, Ordering::SeqCst);
+        let three = b"list|a:3:{i:0;i:1;i:1;i:2;i:2;i:3;}";
+        site.commit(&mut session, three).await;
+        let session = match site.open(&id).await {
+            Opening::Live(session) if !applied => session,
+            Opening::Follow(session) if applied => session,
+            other => panic!("{applied}: {other:?}"),
+        };
+        assert_eq!(session.payload(), three, "{applied}");
     }
 }
 
