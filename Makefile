@@ -6,7 +6,7 @@ STORE ?= sqlite
 HANDLER ?= cloakroom
 TESTBED := $(or $(CARGO_TARGET_DIR),target)/release/cloakroom-testbed
 
-.PHONY: help build up down status test check bench
+.PHONY: help build up down status test check check-long bench
 
 help:
 	@echo 'make build              the command and the PHP extension, in target/release/'
@@ -17,6 +17,7 @@ help:
 	@echo 'make down               ends all of it'
 	@echo 'make test               every test, against real servers'
 	@echo 'make check              format, lints, documentation, each feature alone, dependencies'
+	@echo 'make check-long         minutes to hours: histories, the merge against PHP, the protocol exhaustively'
 	@echo 'make bench              cost per request, beside its peers, into target/bench/'
 
 build:
@@ -40,6 +41,10 @@ test:
 
 check:
 	@scripts/check.sh
+
+check-long:
+	@scripts/install-packages.sh test
+	@scripts/check-long.sh
 
 bench:
 	@scripts/install-packages.sh bench

@@ -329,7 +329,10 @@ impl<'a> Judgement<'a> {
         if let Some(tag) = target.strip_prefix("v_") {
             return read.vars.owned().any(|owned| owned == tag).then(|| again(tag));
         }
-        if self.kept_by_a_rotation(removal, read) {
+        // What overlaps a rotation adds only what does not conflict; this one was told that it did.
+        let moved = removal.stored_at.is_some_and(|key| self.lines.leading_from(key).next().is_some());
+        let yielded = target == LIST && removal.disputed && moved;
+        if yielded || self.kept_by_a_rotation(removal, read) {
             return None;
         }
         match &removal.change.edit {

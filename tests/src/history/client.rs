@@ -202,7 +202,7 @@ impl Client {
     fn begin(&mut self, key: &str, what: What) {
         let line = Line::Begin { request: self.request, at: now(), key: key.into(), what };
         self.write(&line);
-        if self.dice.promille(4) {
+        if self.dice.promille(8) {
             // Most of a request is waiting: so that deaths in the middle of a verb are not rare, some are near one's begin.
             let after = Duration::from_micros(self.dice.below(1500));
             std::thread::spawn(move || {

@@ -96,25 +96,38 @@ pub(crate) struct Lines<'a> {
     /// Keys that somebody got to know, but the judge.
     known: BTreeSet<&'a str>,
     /// Requests (by client and number) that removed a variable.
-    pub(crate) removers: BTreeSet<(&'a str, u64)>,
+    pub(crate) removers: BTreeSet<Request<'a>>,
     from: BTreeMap<&'a str, Vec<usize>>,
     to: BTreeMap<&'a str, Vec<usize>>,
 }
 
-fn requests(history: &History) -> (BTreeMap<(&str, u64), u64>, BTreeSet<(&str, u64)>, BTreeSet<(&str, u64)>) {
-    let (mut opened, mut removers, mut rotators) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for op in &history.ops {
-        let request = (op.client.as_str(), op.request);
-        let first = opened.entry(request).or_insert(op.begin);
-        *first = op.begin.min(*first);
-        if changes(op).iter().any(|change| matches!(change.edit, Edit::Unset(_))) {
-            removers.insert(request);
+/// A request, by its client and number.
+type Request<'a> = (&'a str, u64);
+
+/// What is known of requests as a whole.
+#[derive(Default)]
+struct Requests<'a> {
+    opened: BTreeMap<Request<'a>, u64>,
+    removers: BTreeSet<Request<'a>>,
+    rotators: BTreeSet<Request<'a>>,
+}
+
+impl<'a> Requests<'a> {
+    fn of(history: &'a History) -> Self {
+        let mut all = Self::default();
+        for op in &history.ops {
+            let request = (op.client.as_str(), op.request);
+            let first = all.opened.entry(request).or_insert(op.begin);
+            *first = op.begin.min(*first);
+            if changes(op).iter().any(|change| matches!(change.edit, Edit::Unset(_))) {
+                all.removers.insert(request);
+            }
+            if matches!(op.what, What::Rotate { .. }) {
+                all.rotators.insert(request);
+            }
         }
-        if matches!(op.what, What::Rotate { .. }) {
-            rotators.insert(request);
-        }
+        all
     }
-    (opened, removers, rotators)
 }
 
 /// What an operation asks to be stored.
@@ -150,7 +163,7 @@ pub(crate) fn stored(told: &Told) -> bool {
 
 impl<'a> Lines<'a> {
     pub(crate) fn of(history: &'a History, judge: &str) -> Self {
-        let (opened, removers, rotators) = requests(history);
+        let Requests { opened, removers, rotators } = Requests::of(history);
         let mut lines = Self {
             links: Vec::new(),
             changes: BTreeMap::new(),
