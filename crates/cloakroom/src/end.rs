@@ -4,14 +4,14 @@ use crate::commit::pause;
 use crate::engine::Engine;
 use crate::key::Key;
 use crate::outcome::{Dropped, EngineError};
-use crate::record::{EndKind, MoveKind, Record, State, Tombstone};
+use crate::record::{EndKind, Record, State, Tombstone};
 use crate::session::{Held, Session, Ticket};
 use crate::store::{Budget, StoreError, Swapped};
 use crate::time::Time;
 
 impl Session {
-    /// Ends the session and the moved records that led to it. Where another request has rotated it meanwhile and ours
-    /// could follow, the successor is ended too: a log-out stands. Writes of this request are dropped from now on.
+    /// Ends the session and the moved records that led to it. Where another request has rotated it since
+    /// our load, the successor is ended too: a log-out stands. Writes of this request are dropped from now on.
     ///
     /// # Errors
     /// When the store fails: the session is not known to be ended, and the application must not say so.
@@ -39,7 +39,7 @@ impl Session {
     }
 
     /// Ends the live record by its version, so that a rotation that comes in between is seen and not written over: where
-    /// it moved in a way that we may follow, ends what it has become. The keys that remain to be ended.
+    /// it moved after our load, ends what it has become, as a write of ours would have gone there. The keys that remain to be ended.
     async fn end_where_it_is(
         &self,
         engine: &Engine,
@@ -73,9 +73,8 @@ impl Session {
                 loaded => loaded?,
             };
             if let Some(moved) = loaded.record.as_ref().filter(|r| !r.expired(loaded.now))
-                && matches!(moved.state, State::Moved { kind: MoveKind::Follow, .. })
+                && matches!(moved.state, State::Moved { .. })
                 && let Some((id, next, found)) = engine.successor(budget, &ticket, &key, moved, loaded.now).await?
-                && found.record.as_ref().is_some_and(|r| r.owner == moved.owner)
             {
                 (ticket, key, loaded) = (Ticket::Id(id), next, found);
             }

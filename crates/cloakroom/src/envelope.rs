@@ -23,8 +23,9 @@ const COMMITMENT: usize = 32;
 const TAG: usize = 16;
 /// Payloads from this size on are compressed where that makes them smaller.
 const COMPRESS_FROM: usize = 1024;
-/// No payload opens to more than this; far above what a session may hold.
-const MAX_OPENED: usize = 1 << 30;
+/// No payload opens to more than this, whatever it says of itself: a session that is made to burst is one that does not
+/// open.
+const MAX_OPENED: usize = 64 << 20;
 const DOMAIN: &[u8] = b"cloakroom/1 envelope";
 
 /// What the keys of all envelopes of one secret and site key are expanded from.
@@ -124,7 +125,7 @@ pub(crate) fn open(
     let mut id = [0u8; 8];
     id.copy_from_slice(&header[3..11]);
     let site_key = match id {
-        [0, 0, 0, 0, 0, 0, 0, 0] => None,
+        [0, 0, 0, 0, 0, 0, 0, 0] if ring.opens_unkeyed() => None,
         id => Some(ring.find(id).ok_or(EnvelopeError::UnknownSiteKey)?),
     };
     let keys = Derived::new(secret, site_key, header);
@@ -309,6 +310,11 @@ mod tests {
         let without = KeyRing::new(vec![b]);
         assert_eq!(open(Secret::Id(&id), &without, &key, &record), Err(EnvelopeError::UnknownSiteKey));
         assert_eq!(open(Secret::Id(&id), &KeyRing::default(), &key, &record), Err(EnvelopeError::UnknownSiteKey));
+        // Sealed without a key: opens without one, and with one only where the site says so.
+        let (id, key, record) = sealed(b"x|i:1;", &KeyRing::default());
+        assert_eq!(open(Secret::Id(&id), &both, &key, &record), Err(EnvelopeError::UnknownSiteKey));
+        let moving = KeyRing::parse(&format!("{}, none", "ab".repeat(32))).expect("a ring");
+        assert!(open(Secret::Id(&id), &moving, &key, &record).is_ok());
     }
 
     #[test]
@@ -422,7 +428,7 @@ mod tests {
     fn the_published_records_open() {
         let id = id("0123456789abcdefghijklmnopqrstuvwxyzABCDEFG");
         let key = Key::of(&Namespace::new("shop").expect("short"), &id);
-        let ring = KeyRing::new(vec![SiteKey::new([7; 32]), SiteKey::new([0x42; 32])]);
+        let ring = KeyRing::parse(&format!("{}, {}, none", "07".repeat(32), "42".repeat(32))).expect("a ring");
         let mut payload = Vec::new();
         let mut opened = 0;
         for line in include_str!("../../../docs/format-vectors.txt").lines() {

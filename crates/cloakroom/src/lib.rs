@@ -55,7 +55,7 @@ pub use policy::{Lifetime, Policy};
 pub use record::{About, EndKind, MoveKind, Owner, OwnerError, Record, State, Tombstone};
 pub use report::Reporter;
 pub use ring::{BadSiteKey, KeyRing, SiteKey};
-pub use session::Session;
+pub use session::{OwnRotation, Session};
 pub use store::{Budget, Loaded, Store, StoreError};
 pub use time::{Clock, ManualClock, SystemClock, Time};
 pub use version::{CommitId, CommitLog, Version};

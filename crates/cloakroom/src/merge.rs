@@ -1,10 +1,10 @@
 //! Where the engine hands three payloads to whoever knows their format. The engine itself never parses one.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 
-use cloakroom_format::{Format, MergeOptions, Rules, Winner};
+use cloakroom_format::{Format, Kind, MergeOptions, Rules, Value, Winner};
 
 /// A merged payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,8 @@ pub trait Merge: Send + Sync + fmt::Debug {
     /// Whether a payload holds no variable.
     fn is_empty(&self, payload: Version<'_>) -> bool;
 
-    /// Whether `after` lacks a variable that `before` has; true where it can't be told.
+    /// Whether `after` lacks something that `before` has: a variable, an element at any depth, or a value that has become
+    /// null, false, zero or empty; true where it can't be told.
     fn removes(&self, before: Version<'_>, after: Version<'_>) -> bool;
 }
 
@@ -113,10 +114,13 @@ impl Merge for PayloadMerge {
         if before.payload == after.payload || self.is_empty(before) {
             return false;
         }
-        match (names(before), names(after)) {
-            (Some(before), Some(after)) => !before.is_subset(&after),
-            _ => true,
-        }
+        let Some(after_payload) = in_format(after, before.format) else { return true };
+        let format = known(before.format);
+        let trees =
+            (cloakroom_format::decode(format, before.payload), cloakroom_format::decode(format, &after_payload));
+        let (Ok(before), Ok(after)) = trees else { return true };
+        let after: HashMap<_, _> = after.variables().map(|v| (v.name(), v.value())).collect();
+        before.variables().any(|was| after.get(&was.name()).is_none_or(|is| loses(was.value(), *is, LOOK_DEEP)))
     }
 }
 
@@ -135,7 +139,62 @@ fn in_format(version: Version<'_>, code: u8) -> Option<Cow<'_, [u8]>> {
     cloakroom_format::convert(known(version.format), version.payload, to).ok().map(|c| Cow::Owned(c.payload))
 }
 
-fn names(version: Version<'_>) -> Option<HashSet<String>> {
-    let summary = cloakroom_format::summary(known(version.format), version.payload).ok()?;
-    Some(summary.iter().map(|v| format!("{:?}", v.name)).collect())
+/// How deep removals are looked for; below that any difference counts as one.
+const LOOK_DEEP: usize = 100;
+
+fn loses(was: Value<'_, '_>, is: Value<'_, '_>, depth: usize) -> bool {
+    if was.text() == is.text() {
+        return false;
+    }
+    if is_void(is) || depth == 0 {
+        return !is_void(was);
+    }
+    let inside = |kind| matches!(kind, Kind::Array | Kind::List | Kind::Map | Kind::Object);
+    if !inside(was.kind()) {
+        // One value became another: changed, and nothing that was there is gone; what has an encoding of its own can't be
+        // looked into.
+        return was.kind() == Kind::Custom;
+    }
+    if !inside(is.kind()) || was.class() != is.class() {
+        return true;
+    }
+    let now: HashMap<_, _> = is.entries().collect();
+    was.entries().any(|(key, value)| now.get(&key).is_none_or(|is| loses(value, *is, depth - 1)))
+}
+
+fn is_void(value: Value<'_, '_>) -> bool {
+    match value.kind() {
+        Kind::Null => true,
+        Kind::Bool => value.as_bool() == Some(false),
+        Kind::Int => value.as_int() == Some(0),
+        Kind::Str | Kind::EscapedStr => value.as_bytes().is_some_and(|b| b.is_empty()),
+        Kind::Array | Kind::List | Kind::Map => value.entries().next().is_none(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_is_seen_at_any_depth_and_an_emptied_value_is_one() {
+        let merge = PayloadMerge::default();
+        let removes = |before: &str, after: &str| {
+            let version = |payload| Version { format: 1, payload };
+            merge.removes(version(before.as_bytes()), version(after.as_bytes()))
+        };
+        let token = "_attributes|a:1:{s:5:\"token\";s:3:\"abc\";}";
+        assert!(removes(token, "_attributes|a:0:{}"));
+        assert!(removes("a|a:1:{i:0;a:1:{s:1:\"t\";i:5;}}", "a|a:1:{i:0;a:1:{s:1:\"u\";i:5;}}"));
+        assert!(removes("user|s:5:\"alice\";", "user|N;"));
+        assert!(removes("user|i:7;", "user|i:0;"));
+        assert!(removes("user|s:5:\"alice\";", ""));
+        assert!(removes("a|O:1:\"U\":1:{s:1:\"n\";i:7;}", "a|O:1:\"U\":1:{s:1:\"n\";N;}"));
+        assert!(removes("a|damaged", "a|i:1;"));
+        assert!(!removes(token, &format!("{token}user|i:7;")));
+        assert!(!removes("cart|a:1:{i:5;i:1;}", "cart|a:2:{i:5;i:2;i:6;i:1;}"));
+        assert!(!removes("user|N;", "user|s:5:\"alice\";"));
+        assert!(!removes("", "user|i:7;"));
+    }
 }

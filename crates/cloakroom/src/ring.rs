@@ -14,7 +14,9 @@ pub struct SiteKey {
 
 /// A site key from the settings that can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("A site key is 64 hexadecimal digits (32 random bytes); several are separated by commas, the first one seals.")]
+#[error(
+    "A site key is 64 hexadecimal digits (32 random bytes); several are separated by commas, the first one seals; `none` behind them lets sessions open that have none."
+)]
 pub struct BadSiteKey;
 
 impl SiteKey {
@@ -51,21 +53,37 @@ impl fmt::Debug for SiteKey {
 
 /// The site's keys: the first seals, all open. An empty ring is the default: the session id alone seals.
 #[derive(Debug, Clone, Default)]
-pub struct KeyRing(Vec<SiteKey>);
+pub struct KeyRing {
+    keys: Vec<SiteKey>,
+    /// Whether what was sealed without a site key opens although there is one now.
+    unkeyed: bool,
+}
 
 impl KeyRing {
     /// A ring of these keys, in this order.
     pub fn new(keys: Vec<SiteKey>) -> Self {
-        Self(keys)
+        Self { keys, unkeyed: false }
     }
 
-    /// Reads keys of 64 hexadecimal digits, separated by commas or white space; an empty text is an empty ring.
+    /// Whether an envelope that was sealed without a site key opens: where there is no key, or the site says so while it
+    /// moves to keys. Else who can write to the database could leave the site key out.
+    pub fn opens_unkeyed(&self) -> bool {
+        self.keys.is_empty() || self.unkeyed
+    }
+
+    /// Reads keys of 64 hexadecimal digits, separated by commas or white space; an empty text is an empty ring. The word
+    /// `none` among keys lets sessions open that were sealed before there was a key.
     ///
     /// # Errors
     /// [`BadSiteKey`] where one is not of that form.
     pub fn parse(text: &str) -> Result<Self, BadSiteKey> {
         let mut keys = Vec::new();
+        let mut unkeyed = false;
         for word in text.split([',', ' ', '\t', '\n', '\r']).filter(|w| !w.is_empty()) {
+            if word == "none" {
+                unkeyed = true;
+                continue;
+            }
             let mut secret = Zeroizing::new([0u8; 32]);
             if word.len() != 64 || !word.bytes().all(|b| b.is_ascii_hexdigit()) {
                 return Err(BadSiteKey);
@@ -76,22 +94,22 @@ impl KeyRing {
             }
             keys.push(SiteKey::new(*secret));
         }
-        Ok(Self(keys))
+        Ok(Self { keys, unkeyed })
     }
 
     /// The key that seals, if there is one.
     pub fn first(&self) -> Option<&SiteKey> {
-        self.0.first()
+        self.keys.first()
     }
 
     /// The key with this public id.
     pub fn find(&self, id: [u8; 8]) -> Option<&SiteKey> {
-        self.0.iter().find(|k| k.id == id)
+        self.keys.iter().find(|k| k.id == id)
     }
 
     /// All keys, the sealing one first.
     pub fn keys(&self) -> &[SiteKey] {
-        &self.0
+        &self.keys
     }
 }
 

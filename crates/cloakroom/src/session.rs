@@ -64,6 +64,13 @@ pub(crate) struct Unsure {
     pub(crate) known: CommitLog,
 }
 
+/// A rotation that this request has carried out.
+#[derive(Debug, Clone)]
+pub struct OwnRotation {
+    of: Key,
+    predecessor: Predecessor,
+}
+
 /// A session as one request has it. Made by [`Engine::open`] or [`Engine::fresh`].
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -156,6 +163,19 @@ impl Session {
             Held::Over(why) => Some(*why),
             Held::Frozen => Some(Dropped::Moved),
             _ => None,
+        }
+    }
+
+    /// What this request must remember of its own rotation when it closes the session and opens it again: a removal after
+    /// that still takes the old id's copy away.
+    pub fn take_rotation(&mut self) -> Option<OwnRotation> {
+        self.predecessor.take().map(|predecessor| OwnRotation { of: self.key, predecessor })
+    }
+
+    /// Hands back what [`Session::take_rotation`] gave, if it belongs to this session.
+    pub fn put_rotation(&mut self, rotation: OwnRotation) {
+        if rotation.of == self.key && self.predecessor.is_none() {
+            self.predecessor = Some(rotation.predecessor);
         }
     }
 

@@ -209,3 +209,39 @@ async fn a_rotation_of_a_session_ended_meanwhile_brings_nothing_back() {
     assert_eq!(site.commit(&mut rotating, b"user|i:42;x|i:1;").await, Committed::Dropped(Dropped::Ended));
     assert_eq!(site.absent(&new).await, Absent::Unknown);
 }
+
+#[tokio::test]
+async fn a_logout_that_overlaps_any_rotation_ends_the_successor() {
+    let site = site();
+    let old = site.stored(b"user|s:5:\"alice\";", None).await;
+    let mut logout = site.live(&old).await;
+    let mut rotating = site.live(&old).await;
+    let (_, new) = site.rotate(&mut rotating, b"user|s:5:\"alice\";").await;
+    logout.end(&site.engine, budget(), EndKind::Destroyed).await.expect("ended");
+    assert_eq!(site.absent(&new).await, Absent::Ended);
+    assert_eq!(site.absent(&old).await, Absent::Ended);
+}
+
+#[tokio::test]
+async fn a_logout_that_empties_a_value_and_rotates_leaves_nothing_readable() {
+    let site = site();
+    for after in [&b"user|N;"[..], b"user|a:0:{}", b"user|s:0:\"\";", b"user|b:0;"] {
+        let old = site.stored(b"user|s:5:\"alice\";", None).await;
+        let mut logout = site.live(&old).await;
+        site.rotate(&mut logout, after).await;
+        assert_eq!(site.frozen(&old).await.payload(), b"");
+    }
+}
+
+#[tokio::test]
+async fn a_removal_after_closing_and_opening_again_takes_the_copy_away() {
+    let site = site();
+    let old = site.stored(b"cart|i:1;user|i:42;", None).await;
+    let mut first = site.live(&old).await;
+    let (_, new) = site.rotate(&mut first, b"cart|i:1;user|i:42;").await;
+    let rotation = first.take_rotation().expect("it has rotated");
+    let mut again = site.live(&new).await;
+    again.put_rotation(rotation);
+    site.commit(&mut again, b"cart|i:1;").await;
+    assert_eq!(site.frozen(&old).await.payload(), b"");
+}
