@@ -61,6 +61,21 @@ pub struct PlaceArgs {
     pub uid: Option<String>,
 }
 
+impl PlaceArgs {
+    /// A sentence about the setting `cloakroom.store`, about the option that was given instead of it.
+    pub(crate) fn called(&self, text: &str) -> String {
+        if self.store.is_some() {
+            text.replace("cloakroom.store ", "--store ")
+        } else if self.store_file.is_some() {
+            text.replace("cloakroom.store is ", "The URL in --store-file is ")
+                .replace("cloakroom.store (", "The URL in --store-file (")
+                .replace("cloakroom.store ", "--store-file ")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -199,7 +214,7 @@ pub struct EndArgs {
     #[arg(long, value_name = "AGE", value_parser = units::parse_age)]
     pub older_than: Option<Duration>,
 
-    /// All sessions of one owner (in WordPress the user with the site's scope, such as site:42)
+    /// All sessions of one owner, on every site (namespace) that shares the store (in WordPress the user with the site's scope, such as site:42, so that it is one site's alone)
     #[arg(long, value_name = "OWNER")]
     pub owner: Option<String>,
 

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom::{Budget, Engine, Store};
+use cloakroom::{Budget, Engine, Store, StoreError};
 use cloakroom_stores::Options;
 use rustix::process::{Gid, Uid};
 use tokio::runtime::Runtime;
 
 use crate::place::Place;
+use crate::rights::{READ, SEARCH, User, WRITE};
 use crate::{Failure, Surroundings};
 
 /// A store with an engine over it, driven on this thread.
@@ -34,6 +35,10 @@ impl Desk {
     /// # Errors
     /// When the URL can't be used.
     pub fn open(place: Place, around: &Surroundings, timeout: Duration) -> Result<Self, Failure> {
+        let file = place.url.strip_prefix("sqlite:").map(Path::new);
+        if let Some(failure) = file.and_then(|path| closed(path, around)) {
+            return Err(failure);
+        }
         let options = Options { clock: around.clock.clone(), create: false, ..Options::default() };
         Self::over(place, around, timeout, |place| Ok(cloakroom_stores::open(&place.url, &options)?))
     }
@@ -90,6 +95,28 @@ impl Desk {
             Failure::could_not(format!("{engine} can't {what}; keep the sessions in another store for that."))
         })
     }
+}
+
+/// Whether a store answers and has nothing to look at, since its tables are made with the first session.
+pub(crate) fn nothing_yet(error: &StoreError) -> bool {
+    matches!(error, StoreError::Refused { detail, .. } if detail.starts_with("there is no table"))
+}
+
+/// A file that this user may not open: said with its owner, before SQLite says less.
+fn closed(path: &Path, around: &Surroundings) -> Option<Failure> {
+    let user = User::of(around.uid, around);
+    // Whose folder is closed, its files can't be seen.
+    let seen = path.symlink_metadata().or_else(|_| path.parent().unwrap_or(path).symlink_metadata()).ok()?;
+    let folder = path.parent().unwrap_or(path);
+    if user.may(READ | WRITE, path, around) && user.may(SEARCH, folder, around) {
+        return None;
+    }
+    let owner = around.user_name(seen.uid()).unwrap_or_else(|| format!("#{}", seen.uid()));
+    let or = if seen.uid() == 0 { String::new() } else { format!(", or with `sudo -u {owner}`") };
+    Some(Failure::could_not(format!(
+        "The session store {} belongs to {owner}, and you may not open it; run the command as root{or}.",
+        path.display()
+    )))
 }
 
 /// Where root opens a file of somebody else's, it does so as that user: what that user planted around the file then

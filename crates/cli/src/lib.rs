@@ -16,6 +16,7 @@ mod error;
 pub mod out;
 pub mod php;
 pub mod place;
+mod rights;
 mod surroundings;
 pub mod units;
 

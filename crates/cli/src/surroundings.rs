@@ -1,5 +1,6 @@
 //! What a command takes from the machine it runs on.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +74,42 @@ impl Surroundings {
     /// The user's id: a number, or a name in `/etc/passwd`.
     pub fn user_id(&self, user: &str) -> Option<u32> {
         user.parse().ok().or_else(|| self.users().into_iter().find(|(name, _)| name == user).map(|(_, id)| id))
+    }
+
+    /// The group's id: a number, or a name in `/etc/group`.
+    pub fn group_id(&self, group: &str) -> Option<u32> {
+        group.parse().ok().or_else(|| self.groups().into_iter().find(|(name, ..)| name == group).map(|(_, id, _)| id))
+    }
+
+    /// The groups that `/etc/passwd` and `/etc/group` give a user.
+    pub fn groups_of(&self, uid: u32) -> BTreeSet<u32> {
+        let text = std::fs::read(self.at("/etc/passwd")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut groups = BTreeSet::new();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split(':').collect();
+            if let [name, _, id, group, ..] = fields.as_slice()
+                && id.parse() == Ok(uid)
+            {
+                groups.extend(group.parse::<u32>());
+                let member = |members: &str| members.split(',').any(|member| member == *name);
+                groups.extend(self.groups().into_iter().filter(|(_, _, members)| member(members)).map(|(_, id, _)| id));
+            }
+        }
+        groups
+    }
+
+    /// Name, id and members.
+    fn groups(&self) -> Vec<(String, u32, String)> {
+        let text = std::fs::read(self.at("/etc/group")).unwrap_or_default();
+        String::from_utf8_lossy(&text)
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.split(':');
+                let (name, id) = (fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?);
+                Some((name, id, fields.next().unwrap_or_default().trim().to_owned()))
+            })
+            .collect()
     }
 
     fn users(&self) -> Vec<(String, u32)> {

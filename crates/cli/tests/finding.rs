@@ -3,9 +3,9 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use common::Machine;
+use common::{Machine, REFUSED};
 
 const ON: &str = "extension=cloakroom\nsession.save_handler=cloakroom\n";
 
@@ -103,6 +103,92 @@ fn contradicting_pools_are_named_and_the_operator_asked() {
     let asked = live(&m, &[]).expect_err("two");
     assert!(asked.contains("pool a: redis://:***@h/1") && asked.contains("pool b"), "{asked}");
     assert!(!asked.contains("sesame"), "{asked}");
+}
+
+#[test]
+fn errors_name_the_option_that_was_given() {
+    let m = Machine::new();
+    for url in ["oracle://h", "redis:h", "mysql://h", "sqlite:x", "sqlite:/nowhere/x.sqlite"] {
+        m.write("/srv/store", url);
+        let file = m.path("/srv/store").display().to_string();
+        for (option, value) in [("--store", url), ("--store-file", &file)] {
+            for command in ["count", "doctor"] {
+                let ran = m.run(&[command, option, value]);
+                let said = format!("{}{}", ran.out, ran.error);
+                assert!(ran.code > 0 && said.contains(option) && !said.contains("cloakroom.store"), "{url}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_store_of_somebody_else_is_said_with_whom_to_be() {
+    let mut m = Machine::new();
+    let url = filled(&m, "/srv/a.sqlite");
+    fs::set_permissions(m.folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+    m.around.uid = 54_321;
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(m.path("/srv/a.sqlite"), Some(54_322), Some(54_322)).expect("given");
+        m.write("/etc/passwd", "www-data:x:54322:54322::/:\n");
+    }
+    for said in [live(&m, &["--store", &url]).expect_err("closed"), m.run(&["doctor", "--store", &url]).out] {
+        let said = said.replace("\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("run the command as root, or with `sudo -u www-data`"), "{said}");
+    }
+}
+
+#[test]
+fn a_default_store_that_its_user_could_not_make_is_a_problem() {
+    const USER: u32 = 54_321;
+    let m = Machine::new().with_fpm(ON);
+    fs::set_permissions(m.folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+    m.write("/etc/passwd", &format!("www-data:x:{USER}:{USER}:www:/var/www:/bin/false\n"));
+    let sessions = m.path("/var/lib/php/sessions");
+    let gid = fs::metadata(&sessions).expect("there").gid();
+    let folder = |mode: u32| {
+        fs::set_permissions(&sessions, fs::Permissions::from_mode(mode)).expect("mode");
+        let ran = m.run(&["doctor"]);
+        let words: Vec<&str> = ran.out.split_whitespace().collect();
+        let text = words.join(" ");
+        (text.contains("problem folder"), text)
+    };
+    let (ill, said) = folder(0o755);
+    assert!(ill && said.contains("www-data can't make it") && said.contains("chmod 1733"), "{said}");
+    let (ill, said) = folder(0o777);
+    assert!(ill && said.contains("sticky bit") && said.contains("chmod +t"), "{said}");
+    let (ill, said) = folder(0o1733);
+    assert!(!ill && said.contains("ok folder There is none yet"), "{said}");
+    assert!(folder(0o1770).0, "it is not of the folder's group");
+    m.write("/etc/group", &format!("sessions:x:{gid}:other,www-data\n"));
+    assert!(!folder(0o1770).0, "now it is");
+    m.write("/etc/group", &format!("sessions:x:{gid}:\n"));
+    m.write("/etc/php/8.2/fpm/pool.d/www.conf", "[www]\nuser = www-data\ngroup = sessions\n");
+    assert!(!folder(0o1770).0, "the pool gives it that group");
+    fs::set_permissions(m.path("/var/lib/php"), fs::Permissions::from_mode(0o700)).expect("mode");
+    assert!(folder(0o1733).0, "it can't reach the folder");
+    fs::set_permissions(m.path("/var/lib/php"), fs::Permissions::from_mode(0o755)).expect("mode");
+}
+
+#[test]
+fn settings_that_the_extension_refuses_are_problems_where_no_php_can_be_asked() {
+    for (line, name) in REFUSED {
+        let m = Machine::new().with_fpm(&format!("{ON}{line}\n"));
+        m.fill(&m.default_store());
+        let ran = m.run(&["doctor"]);
+        let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ran.code == 1 && said.contains(&format!("problem settings The extension refuses {name} =")), "{said}");
+        assert!(!said.contains("All is well"), "{said}");
+    }
+}
+
+#[test]
+fn a_misspelt_setting_is_a_warning_with_the_name_that_is_meant() {
+    let m = Machine::new().with_fpm(&format!("{ON}cloakroom.nmespace=shop\n"));
+    m.fill(&m.default_store());
+    let ran = m.run(&["doctor"]);
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(ran.code == 0 && said.contains("warning settings There is no setting cloakroom.nmespace"), "{said}");
+    assert!(said.contains("Is cloakroom.namespace meant?"), "{said}");
 }
 
 #[test]

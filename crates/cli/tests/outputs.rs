@@ -143,6 +143,16 @@ fn doctor_tells_a_machine_without_cloakroom_what_to_do() {
 }
 
 #[test]
+fn ending_an_owners_sessions_says_that_it_is_on_every_site() {
+    let mut m = shop();
+    m.around.ask = Some(|question| {
+        assert!(question.contains("on every site (namespace) that shares it"), "{question}");
+        false
+    });
+    assert_eq!(m.run(&["end", "--owner", "site:42"]).error, "cloakroom: Nothing was ended.");
+}
+
+#[test]
 fn ending_asks_and_a_no_ends_nothing() {
     let mut m = shop();
     m.around.ask = Some(|question| {

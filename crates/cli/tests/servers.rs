@@ -52,6 +52,7 @@ fn a_round(url: &str) {
     let doctor = run(&["doctor"]);
     assert!(doctor.out.contains("ok       answers") || doctor.out.contains("warning  answers"), "{}", doctor.out);
     assert!(doctor.out.contains("ok       clock") && doctor.out.contains("can be shared"), "{}", doctor.out);
+    assert!(doctor.out.contains("this machine's alone"), "{}", doctor.out);
     assert_eq!(doctor.code, 0, "{}", doctor.out);
 }
 
@@ -75,7 +76,15 @@ fn a_store_without_tables_is_not_given_any() {
     let server = Mariadb::start().expect("mariadbd starts");
     let m = Machine::new();
     let url = server.url();
-    for line in [&["count"][..], &["list"], &["sweep"], &["doctor"], &["end", "--all", "--yes"]] {
+    for line in [&["count"][..], &["list"]] {
+        let ran = m.run(&[line, &["--store", &url]].concat());
+        assert!(ran.code == 0 && ran.out.contains("No session was kept there yet."), "{ran:?}");
+        let json = m.run(&[line, &["--json", "--store", &url]].concat());
+        assert_eq!(json.code, 0, "{json:?}");
+        let json = json.json();
+        assert!(json["live"] == 0 || json["sessions"] == serde_json::json!([]), "{json}");
+    }
+    for line in [&["sweep"][..], &["doctor"], &["end", "--all", "--yes"]] {
         let ran = m.run(&[line, &["--store", &url]].concat());
         let said = format!("{}{}", ran.out, ran.error);
         assert!(!said.contains(server.password()), "{said}");
@@ -103,4 +112,11 @@ fn a_server_that_is_gone_is_said_within_the_time_given() {
     let ran = m.run(&["doctor", "--store", &url, "--timeout", "0.3"]);
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("problem  answers"), "{}", ran.out);
+}
+
+#[test]
+fn a_host_name_that_does_not_resolve_is_said_as_that() {
+    let ran = Machine::new().run(&["count", "--store", "redis://no-such-host.invalid/0"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.error.replace("\n", " ").contains("host name not found"), "{}", ran.error);
 }

@@ -1,5 +1,7 @@
 //! What PHP with the real extension makes, the command finds, from the same settings.
 
+mod common;
+
 use std::os::unix::fs::PermissionsExt;
 
 use clap::Parser;
@@ -117,6 +119,49 @@ fn doctor_has_php_say_whether_it_loads_the_extension() {
 
     std::fs::set_permissions(&fits, std::fs::Permissions::from_mode(0o777)).expect("mode");
     assert_eq!(loads(&doctor(&fits)), None, "a file that others can write is not run");
+}
+
+#[test]
+fn doctor_has_the_extension_say_which_settings_it_refuses() {
+    needs!("php", "extension");
+    let version = cloakroom_testbed::php_version().expect("a version");
+    let debian = format!("/etc/php/{version}/cli");
+    if !std::path::Path::new(&debian).join("php.ini").is_file() {
+        eprintln!("skipped: PHP is not laid out as in Debian");
+        return;
+    }
+    let folder = Folder::new("cli-refuses").expect("a folder");
+    let fits = folder.join("cloakroom.so");
+    std::fs::copy(cloakroom_testbed::extension().expect("built"), &fits).expect("copied");
+    let conf = folder.join("conf.d");
+    std::fs::create_dir(&conf).expect("made");
+    // Whether the version is known decides whether PHP is run.
+    let refused = |lines: &str, run_php: bool| {
+        let on = format!("extension={}\nsession.save_handler=cloakroom\n{lines}\n", fits.display());
+        std::fs::write(conf.join("99-site.ini"), on).expect("written");
+        let conf = conf.display().to_string();
+        let mut line = if run_php { vec!["--php-ini", &debian] } else { Vec::new() };
+        line.extend(["--php-ini", &conf, "doctor", "--json"]);
+        let said: serde_json::Value = serde_json::from_str(&run(&line)).expect("JSON");
+        let sections = said["sections"].as_array().expect("sections").clone();
+        let checks: Vec<_> = sections.iter().flat_map(|s| s["checks"].as_array().expect("checks").clone()).collect();
+        assert_eq!(checks.iter().any(|c| c["name"] == "loads" && c["level"] == "ok"), run_php, "{said}");
+        let settings = checks.iter().filter(|c| c["name"] == "settings" && c["level"] == "problem");
+        settings.map(|c| c["text"].as_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    for (line, name) in common::REFUSED {
+        let of_php = refused(line, true);
+        assert_eq!(of_php.len(), 1, "{line}: {of_php:?}");
+        assert!(of_php[0].contains(&format!("refuses {name} = ")), "{of_php:?}");
+        assert_eq!(of_php, refused(line, false), "the table says what the extension says");
+    }
+    let several = refused("cloakroom.strict=0\ncloakroom.debug=2\ncloakroom.merge_rules=\"a=summ\"", true);
+    assert_eq!(several.len(), 3, "{several:?}");
+    let good = "cloakroom.strict=On\ncloakroom.grace=0\ncloakroom.max_size=2047M\ncloakroom.idle=\ncloakroom.warn=x\n\
+                cloakroom.merge_rules=\"cart.*.quantity=sum, it's=last\"\ncloakroom.lock_paths=\"/a\\b, /$c\"";
+    for run_php in [true, false] {
+        assert_eq!(refused(good, run_php), [""; 0]);
+    }
 }
 
 #[test]

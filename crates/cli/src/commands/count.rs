@@ -1,8 +1,9 @@
 //! `cloakroom count`.
 
+use cloakroom::store::Counts;
 use serde::Serialize;
 
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 use crate::out::{Out, plain};
 use crate::{Failure, Outcome, units};
 
@@ -19,7 +20,10 @@ struct CountJson {
 
 pub(super) fn run(desk: &Desk, out: &mut Out<'_>) -> Result<Outcome, Failure> {
     let counter = desk.must(desk.store().count(), "count")?;
-    let counts = desk.wait(counter.count(desk.budget()))?;
+    let (counts, none_yet) = match desk.wait(counter.count(desk.budget())) {
+        Err(error) if desk::nothing_yet(&error) => (Counts::default(), true),
+        counts => (counts?, false),
+    };
     let about = desk.store().describe();
     if out.json {
         out.document(&CountJson {
@@ -42,6 +46,10 @@ pub(super) fn run(desk: &Desk, out: &mut Out<'_>) -> Result<Outcome, Failure> {
     out.line(&format!("Sessions in {}", plain(desk.name())))?;
     for (n, what) in rows {
         out.line(&format!("  {:>width$}  {what}", units::number(n)))?;
+    }
+    if none_yet {
+        out.line("No session was kept there yet.")?;
+        return Ok(Outcome::Fine);
     }
     out.line(&format!("Variables of live sessions: {}", units::size(counts.bytes)))?;
     Ok(Outcome::Fine)

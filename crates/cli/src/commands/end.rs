@@ -89,7 +89,15 @@ fn one(desk: &Desk, text: &str, args: &EndArgs, around: &Surroundings) -> Result
 fn owner(desk: &Desk, name: &str, args: &EndArgs, around: &Surroundings) -> Result<EndJson, Failure> {
     let owner = list::owner(name)?;
     desk.must(desk.store().owners(), "find sessions by their owner, so end them one by one")?;
-    ask(&format!("End all sessions of {} in {}?", plain(name), plain(desk.name())), args, around)?;
+    ask(
+        &format!(
+            "End all sessions of {} in {}, on every site (namespace) that shares it?",
+            plain(name),
+            plain(desk.name())
+        ),
+        args,
+        around,
+    )?;
     let done = desk.wait(desk.engine.end_owner(desk.budget(), &owner, None)).map_err(unsure)?;
     let note = (!done.complete).then(|| {
         format!(

@@ -1,10 +1,10 @@
 //! `cloakroom list`.
 
 use cloakroom::store::{Filter, List, Summary};
-use cloakroom::{Owner, State, Time};
+use cloakroom::{Owner, State, StoreError, Time};
 
 use crate::args::{ListArgs, StateArg};
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 use crate::out::session::{self, SessionJson};
 use crate::out::{Out, cut, paint, plain};
 use crate::{Failure, Outcome, units};
@@ -31,7 +31,18 @@ pub(super) fn run(desk: &Desk, args: &ListArgs, out: &mut Out<'_>) -> Result<Out
     let mut left = if args.limit == 0 { u32::MAX } else { args.limit };
     let mut shown = 0u64;
     // The first page before the first word: where the store fails there is no output, rather than half of it.
-    let mut page = walk.page(left.min(PAGE))?;
+    let mut page = match walk.page(left.min(PAGE)) {
+        Ok(page) => page,
+        Err(error) if desk::nothing_yet(&error) => {
+            if out.json {
+                out.text("{\n  \"sessions\": [],\n  \"next\": null\n}\n")?;
+            } else {
+                out.line("No session was kept there yet.")?;
+            }
+            return Ok(Outcome::Fine);
+        }
+        Err(error) => return Err(error.into()),
+    };
     if out.json {
         out.text("{\n  \"sessions\": [")?;
     }
@@ -101,7 +112,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// At most `limit` more; may be fewer though more follow.
-    fn page(&mut self, limit: u32) -> Result<Vec<Summary>, Failure> {
+    fn page(&mut self, limit: u32) -> Result<Vec<Summary>, StoreError> {
         let page = self.list.page(self.desk.budget(), &self.filter, self.after.as_deref(), limit);
         let mut page = self.desk.wait(page)?;
         page.records.retain(|s| match self.state {

@@ -22,24 +22,25 @@ use crate::{Failure, Outcome, Surroundings, place};
 /// What kept it from being done.
 pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<Outcome, Failure> {
     let mut out = Out::new(writer, cli.json, around);
-    let outcome = match &cli.command {
+    let ran = match &cli.command {
         Command::Doctor => doctor::run(cli, around, &mut out),
-        command => {
-            let place = place::resolve(&cli.place, around)?;
-            let desk = Desk::open(place, around, cli.timeout)?;
-            match command {
-                Command::Count | Command::Doctor => count::run(&desk, &mut out),
-                Command::List(args) => list::run(&desk, args, &mut out),
-                Command::Show { key } => show::run(&desk, key, &mut out),
-                Command::End(args) => end::run(&desk, args, around, &mut out),
-                Command::Conflicts(args) => report::run(&desk, &report::CONFLICTS, args, &mut out),
-                Command::Alarms(args) => report::run(&desk, &report::ALARMS, args, &mut out),
-                Command::Waits(args) => report::run(&desk, &report::WAITS, args, &mut out),
-                Command::Dropped(args) => report::run(&desk, &report::DROPPED, args, &mut out),
-                Command::Sweep { limit } => sweep::run(&desk, *limit, &mut out),
-            }
-        }
-    }?;
+        command => with_store(cli, around).and_then(|desk| match command {
+            Command::Count | Command::Doctor => count::run(&desk, &mut out),
+            Command::List(args) => list::run(&desk, args, &mut out),
+            Command::Show { key } => show::run(&desk, key, &mut out),
+            Command::End(args) => end::run(&desk, args, around, &mut out),
+            Command::Conflicts(args) => report::run(&desk, &report::CONFLICTS, args, &mut out),
+            Command::Alarms(args) => report::run(&desk, &report::ALARMS, args, &mut out),
+            Command::Waits(args) => report::run(&desk, &report::WAITS, args, &mut out),
+            Command::Dropped(args) => report::run(&desk, &report::DROPPED, args, &mut out),
+            Command::Sweep { limit } => sweep::run(&desk, *limit, &mut out),
+        }),
+    };
+    let outcome = ran.map_err(|failure| Failure { text: cli.place.called(&failure.text), ..failure })?;
     out.finish()?;
     Ok(outcome)
+}
+
+fn with_store(cli: &Cli, around: &Surroundings) -> Result<Desk, Failure> {
+    Desk::open(place::resolve(&cli.place, around)?, around, cli.timeout)
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::ReportArgs;
 use crate::desk::Desk;
-use crate::out::{Out, cut, mask, paint, plain, wrap};
+use crate::out::{Out, cut_words, mask, paint, plain, wrap};
 use crate::{Failure, Outcome, units};
 
 /// Most counters read, one for each label and hour; enough for a thousand labels every hour of four days.
@@ -276,7 +276,7 @@ pub(super) fn run(desk: &Desk, report: &Report, args: &ReportArgs, out: &mut Out
 }
 
 fn table(report: &Report, rows: &[Row], out: &mut Out<'_>) -> Result<(), Failure> {
-    let samples: Vec<String> = rows.iter().map(|row| cut(&row.shown_sample(), SAMPLE_WIDTH)).collect();
+    let samples: Vec<String> = rows.iter().map(|row| cut_words(&row.shown_sample(), SAMPLE_WIDTH)).collect();
     let width = samples.iter().map(|s| s.chars().count()).max().unwrap_or(0).max("SAMPLE".len());
     let times = if report.timed { "     MEAN     TOTAL" } else { "" };
     let head = format!("HOW OFTEN{times}  LAST HOUR (UTC)   {:<width$}  {}", "SAMPLE", report.head);

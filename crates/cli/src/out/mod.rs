@@ -107,3 +107,27 @@ pub fn cut(text: &str, width: usize) -> String {
     out.push('…');
     out
 }
+
+/// As [`cut`], but after a whole word, where the first one is not too long itself.
+pub fn cut_words(text: &str, width: usize) -> String {
+    let short = cut(text, width);
+    let Some(kept) = short.strip_suffix('…').filter(|_| short != text) else { return short };
+    // The whole word fits where a blank follows it.
+    let whole = text[kept.len()..].starts_with(' ');
+    let end = if whole { kept.len() } else { kept.rfind(' ').unwrap_or(kept.len()) };
+    format!("{}…", kept[..end].trim_end_matches([' ', ';', ':', ',']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_is_cut_between_words() {
+        assert_eq!(cut_words("d8918238b8d5: checkout.php; the wait ran out", 24), "d8918238b8d5…");
+        assert_eq!(cut_words("d8918238b8d5: cart; the wait ran out", 24), "d8918238b8d5: cart; the…");
+        assert_eq!(cut_words("/a/page/with/a/very/long/address", 24), "/a/page/with/a/very/lon…");
+        assert_eq!(cut_words("short", 24), "short");
+        assert_eq!(cut_words("one two", 5), "one…");
+    }
+}

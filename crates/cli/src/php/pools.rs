@@ -16,6 +16,8 @@ pub struct Pool {
     pub name: String,
     /// Whom its workers run as, as configured.
     pub user: Option<String>,
+    /// Their group, as configured.
+    pub group: Option<String>,
     /// `php_value` and `php_flag`, then `php_admin_value` and `php_admin_flag`: the later ones win.
     pub values: Vec<(String, Setting)>,
 }
@@ -51,6 +53,7 @@ fn read_into(around: &Surroundings, file: &Path, reading: &mut Reading, pools: &
         let admin = entry.name.starts_with("php_admin_");
         match (entry.name.as_str(), entry.offset) {
             ("user", _) => pools[at].user = Some(value),
+            ("group", _) => pools[at].group = Some(value),
             ("php_value" | "php_flag" | "php_admin_value" | "php_admin_flag", Some(name)) => {
                 let origin = format!("{}:{}", around.shown(file), entry.line);
                 pools[at].values.push((name, Setting { value, origin, admin }));

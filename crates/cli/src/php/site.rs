@@ -19,6 +19,8 @@ pub struct Site {
     pub sapi: Sapi,
     /// Whom PHP runs as, where the settings say.
     pub user: Option<String>,
+    /// The group that the pool names beside the user.
+    pub group: Option<String>,
     /// `[PATH=…]` or `[HOST=…]`, for settings of php.ini that hold there alone.
     pub scope: Scope,
     settings: HashMap<String, Setting>,
@@ -37,6 +39,7 @@ pub fn sites(php: &Php) -> Vec<Site> {
         version: php.version.clone(),
         sapi: php.sapi.clone(),
         user: None,
+        group: None,
         scope: Scope::All,
         settings: HashMap::new(),
         extensions: Vec::new(),
@@ -54,6 +57,7 @@ pub fn sites(php: &Php) -> Vec<Site> {
         let mut site = base.clone();
         site.name = format!("{}, pool {}", base.name, pool.name);
         site.user.clone_from(&pool.user);
+        site.group.clone_from(&pool.group);
         for (name, setting) in &pool.values {
             site.set(name, setting);
         }
@@ -108,6 +112,14 @@ impl Site {
     /// A setting with its origin, where a file names it.
     pub fn setting(&self, name: &str) -> Option<&Setting> {
         self.settings.get(name)
+    }
+
+    /// The settings that files name and whose names begin so, by name.
+    pub fn named(&self, begin: &str) -> Vec<(&str, &Setting)> {
+        let mut named: Vec<_> = self.settings.iter().map(|(n, s)| (n.as_str(), s)).collect();
+        named.retain(|(name, _)| name.starts_with(begin));
+        named.sort_by_key(|(name, _)| *name);
+        named
     }
 
     /// A setting's value, or PHP's own default.

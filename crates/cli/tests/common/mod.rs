@@ -19,6 +19,33 @@ pub(crate) const START: Time = Time(1_700_000_000_000);
 pub(crate) const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(1440), absolute: None };
 pub(crate) const PHP: u8 = 1;
 
+/// Lines of php.ini with settings that the extension refuses, and their names.
+pub(crate) const REFUSED: [(&str, &str); 20] = [
+    ("cloakroom.strict=0", "cloakroom.strict"),
+    ("cloakroom.strict=maybe", "cloakroom.strict"),
+    ("cloakroom.strict=", "cloakroom.strict"),
+    ("cloakroom.httponly=0", "cloakroom.httponly"),
+    ("cloakroom.grace=1h", "cloakroom.grace"),
+    ("cloakroom.grace=601", "cloakroom.grace"),
+    ("cloakroom.timeout=0", "cloakroom.timeout"),
+    ("cloakroom.idle=-1", "cloakroom.idle"),
+    ("cloakroom.id_bits=many", "cloakroom.id_bits"),
+    ("cloakroom.concurrency=locks", "cloakroom.concurrency"),
+    ("cloakroom.on_failure=boom", "cloakroom.on_failure"),
+    ("cloakroom.max_size=huge", "cloakroom.max_size"),
+    ("cloakroom.max_size=4G", "cloakroom.max_size"),
+    ("cloakroom.lock_wait=9999", "cloakroom.lock_wait"),
+    ("cloakroom.lock_lease=0", "cloakroom.lock_lease"),
+    ("cloakroom.debug=2", "cloakroom.debug"),
+    ("cloakroom.conflict_log=\"it's \\\\ \\\"so\\\"\"", "cloakroom.conflict_log"),
+    ("cloakroom.merge_rules=\"a=summ\"", "cloakroom.merge_rules"),
+    ("cloakroom.merge_rules=\"a=sum,it's=summ\"", "cloakroom.merge_rules"),
+    (
+        "cloakroom.lock_paths=/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a,/a",
+        "cloakroom.lock_paths",
+    ),
+];
+
 /// What a command did.
 #[derive(Debug)]
 pub(crate) struct Ran {

@@ -44,6 +44,8 @@ impl Fault {
 fn plain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it closed the connection".into(),
+        // Ours: the system gives a name that is not found no kind of its own.
+        io::ErrorKind::Other => error.to_string(),
         kind => kind.to_string(),
     }
 }
@@ -222,7 +224,11 @@ async fn connect(address: &Address, blocking: bool, deadline: Instant) -> io::Re
     // the name that everybody uses need none.
     let found: Vec<_> = match host {
         "localhost" => vec![([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()],
-        host => tokio::net::lookup_host((host, port)).await?.take(ADDRESSES).collect(),
+        host => tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|_| io::Error::other("host name not found"))?
+            .take(ADDRESSES)
+            .collect(),
     };
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in found {

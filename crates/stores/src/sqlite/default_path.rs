@@ -25,8 +25,15 @@ const FILE: &str = "sessions.sqlite";
 pub fn prepare_default(dir: &Path, uid: u32, create: bool) -> Result<PathBuf, StoreError> {
     // O_PATH needs no right to read the directory, which is just what mode 1733 withholds.
     let handle = rustix::fs::openat(CWD, dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| trouble(format!("PHP's session directory {} can't be reached ({e})", dir.display())))?;
-    let stat = rustix::fs::fstat(&handle).map_err(|e| trouble(format!("{} can't be examined ({e})", dir.display())))?;
+        .map_err(|e| {
+            trouble(format!(
+                "PHP's session directory {} can't be reached ({}); make it, or let user {uid} reach it",
+                dir.display(),
+                said(e)
+            ))
+        })?;
+    let stat = rustix::fs::fstat(&handle)
+        .map_err(|e| trouble(format!("{} can't be examined ({}); look at its disk", dir.display(), said(e))))?;
     let others_write = stat.st_mode & 0o002 != 0;
     let sticky = stat.st_mode & 0o1000 != 0;
     if others_write && !sticky {
@@ -40,7 +47,14 @@ pub fn prepare_default(dir: &Path, uid: u32, create: bool) -> Result<PathBuf, St
     if create {
         match rustix::fs::mkdirat(&handle, name.as_str(), Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(e) => return Err(trouble(format!("the folder {} can't be made ({e})", folder.display()))),
+            Err(e) => {
+                return Err(trouble(format!(
+                    "the folder {} can't be made ({}); let user {uid} make folders in {}, for instance by chmod 1733",
+                    folder.display(),
+                    said(e),
+                    dir.display()
+                )));
+            }
         }
     }
     check(&handle, &name, &folder, uid)?;
@@ -51,8 +65,19 @@ pub fn prepare_default(dir: &Path, uid: u32, create: bool) -> Result<PathBuf, St
 fn check(dir: &OwnedFd, name: &str, folder: &Path, uid: u32) -> Result<(), StoreError> {
     let stat = match rustix::fs::statat(dir, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,
-        Err(Errno::NOENT) => return Err(trouble(format!("there is no store at {} yet", folder.display()))),
-        Err(e) => return Err(trouble(format!("the folder {} can't be examined ({e})", folder.display()))),
+        Err(Errno::NOENT) => {
+            return Err(trouble(format!(
+                "there is no store at {} yet. One is made when the first session is kept; wait for it",
+                folder.display()
+            )));
+        }
+        Err(e) => {
+            return Err(trouble(format!(
+                "the folder {} can't be examined ({}); look at its rights",
+                folder.display(),
+                said(e)
+            )));
+        }
     };
     let shown = folder.display();
     match FileType::from_raw_mode(stat.st_mode) {
@@ -74,6 +99,12 @@ fn check(dir: &OwnedFd, name: &str, folder: &Path, uid: u32) -> Result<(), Store
     Ok(())
 }
 
+/// What the system said, without the error's number.
+fn said(error: Errno) -> String {
+    std::io::Error::from(error).kind().to_string()
+}
+
+/// `what` is what is wrong, and ends with one remedy; the other is always there.
 fn trouble(what: String) -> StoreError {
     StoreError::Settings(format!(
         "The default session store can't be used: {what}, or name a store in cloakroom.store."
@@ -133,6 +164,19 @@ mod tests {
 
         fs::rename(&folder, dir.path().join(format!("cloakroom-{}", uid + 1))).expect("renamed");
         assert!(error(prepare_default(dir.path(), uid + 1, false)).contains("belongs to user"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_whole_sentence_with_both_remedies() {
+        let (dir, uid) = directory();
+        let none_yet = error(prepare_default(dir.path(), uid, false));
+        // Nobody, not even root, makes folders there.
+        let not_made = error(prepare_default(Path::new("/proc"), uid, true));
+        assert!(not_made.contains("can't be made (") && not_made.contains("chmod 1733"), "{not_made}");
+        for text in [none_yet, not_made, error(prepare_default(&dir.path().join("none"), uid, true))] {
+            assert!(text.ends_with(", or name a store in cloakroom.store.") && !text.contains("os error"), "{text}");
+            assert!(!text.contains("), or name") && !text.contains("yet, or name"), "the other remedy first: {text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::check::Section;
 use super::store;
 use crate::php::Site;
 use crate::place::{self, Place};
+use crate::rights::{SEARCH, User, WRITE};
 use crate::{Surroundings, units};
 
 /// A log longer than this is not being checkpointed.
@@ -32,22 +33,46 @@ pub(super) fn default_stores(
     };
     if uids.is_empty() {
         let mut section = Section::new(format!("Default store in {}", folder.display()));
-        section.ok(
-            "folder",
-            "There is none yet: it is made when the first session is kept. (Others than root may not see it.)",
-        );
+        match open_to_all(folder, around) {
+            Some(problem) => section.problem("folder", problem),
+            None => section.ok(
+                "folder",
+                "There is none yet: it is made when the first session is kept. (Others than root may not see it.)",
+            ),
+        }
         return vec![section];
     }
-    uids.into_iter().map(|uid| default_store(folder, uid, timeout, around)).collect()
+    uids.into_iter()
+        .map(|uid| {
+            let of_user = sites.iter().find(|s| s.user.as_deref().and_then(|user| around.user_id(user)) == Some(uid));
+            let group = of_user.and_then(|site| site.group.as_deref());
+            default_store(folder, uid, group, timeout, around)
+        })
+        .collect()
 }
 
-fn default_store(folder: &Path, uid: u32, timeout: Duration, around: &Surroundings) -> Section {
+fn default_store(folder: &Path, uid: u32, group: Option<&str>, timeout: Duration, around: &Surroundings) -> Section {
     let whose = around.user_name(uid).unwrap_or_else(|| format!("user {uid}"));
     let title = format!("Default store of {whose} in {}", folder.display());
     let own = around.at(folder).join(format!("cloakroom-{uid}"));
     if own.symlink_metadata().is_err() && around.at(folder).is_dir() {
         let mut section = Section::new(title);
-        section.ok("folder", "There is none yet: it is made when the first session is kept.");
+        let user = User::of(uid, around).with(group, around);
+        if let Some(problem) = open_to_all(folder, around) {
+            section.problem("folder", problem);
+        } else if !user.may(WRITE | SEARCH, &around.at(folder), around) {
+            section.problem(
+                "folder",
+                format!(
+                    "There is none yet, and {whose} can't make it: it may not make folders in {0}. Until then no session is \
+                     kept. Let it (as Debian does: `chmod 1733 {0}`, owned by root, and let it reach that folder), or name a \
+                     store in cloakroom.store.",
+                    folder.display()
+                ),
+            );
+        } else {
+            section.ok("folder", "There is none yet: it is made when the first session is kept.");
+        }
         return section;
     }
     let path = match sqlite::prepare_default(&around.at(folder), uid, false) {
@@ -73,6 +98,18 @@ fn default_store(folder: &Path, uid: u32, timeout: Duration, around: &Surroundin
     }
     let found = format!("the default store of {whose}, whose folder is closed to others");
     store::section(Place { url: format!("sqlite:{}", path.display()), found, uid: Some(uid) }, timeout, around)
+}
+
+/// What is wrong with a folder in which anybody could replace another user's store; the extension refuses it.
+fn open_to_all(folder: &Path, around: &Surroundings) -> Option<String> {
+    let mode = around.at(folder).metadata().ok()?.mode();
+    (mode & 0o002 != 0 && mode & 0o1000 == 0).then(|| {
+        format!(
+            "There is none yet, and none is made: everybody may write to {0} and it has no sticky bit, so anyone could \
+             replace the sessions' folder. `chmod +t {0}`, or name a store in cloakroom.store.",
+            folder.display()
+        )
+    })
 }
 
 /// What can be seen of an SQLite store without opening it.

@@ -1,7 +1,9 @@
 //! Whether PHP can load the extension: a file for another version of PHP is there and looks right, and only the PHP of
-//! that version can tell. It is run without any settings, with the extension alone, and for a moment.
+//! that version can tell. It is run for a moment, with the extension alone: without any settings, and then with the site's own
+//! `cloakroom.*` for the extension to judge. Passwords are never among them: others can see a command line.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -18,36 +20,95 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether it is done.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Tries every extension file with the command line of its PHP, where that is there.
-pub(super) fn check(sites: &[Site], around: &Surroundings, section: &mut Section) {
-    let mut tried = BTreeSet::new();
-    for site in sites {
-        let Some(file) = site.extension().and_then(|entry| site.extension_file(&entry.value)) else { continue };
-        let Some(php) = binary(site, around) else { continue };
-        let path = around.at(&file);
-        if !path.is_file() || !tried.insert((php.clone(), path.clone())) {
-            continue;
-        }
-        // Who could put code there has PHP run it anyway; for others doctor is no way to have root run theirs.
-        if !only_ours(&path, around.uid) || !only_ours(&php, around.uid) {
-            continue;
-        }
-        let name = php.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        match try_to_load(&php, &path) {
-            Loads::Well => section.ok("loads", format!("{name} loads {}.", file.display())),
-            Loads::With(said) => section
-                .warning("loads", format!("{name} loads {} and says: {}", file.display(), around.told(&plain(&said)))),
-            Loads::Not(said) => section.problem(
-                "loads",
-                format!(
-                    "{name} can't load {}: {} Use the extension that was built for this version of PHP.",
-                    file.display(),
-                    around.told(&plain(&said))
+/// A start: PHP, the extension's file, and settings.
+type Start = (PathBuf, PathBuf, Vec<String>);
+
+/// What PHP said when it was started; each start is made once.
+#[derive(Debug, Default)]
+pub(super) struct Trials(RefCell<BTreeMap<Start, Loads>>);
+
+impl Trials {
+    /// Tries every extension file with the command line of its PHP, where that is there.
+    pub(super) fn check(&self, sites: &[Site], around: &Surroundings, section: &mut Section) {
+        let mut tried = BTreeSet::new();
+        for site in sites {
+            let Some((php, path, file)) = runs(site, around) else { continue };
+            if !tried.insert((php.clone(), path.clone())) {
+                continue;
+            }
+            let name = php.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            match self.load(&php, &path, Vec::new()) {
+                Loads::Well => section.ok("loads", format!("{name} loads {}.", file.display())),
+                Loads::With(said) => section.warning(
+                    "loads",
+                    format!("{name} loads {} and says: {}", file.display(), around.told(&plain(&said))),
                 ),
-            ),
-            Loads::Unknown => {}
+                Loads::Not(said) => section.problem(
+                    "loads",
+                    format!(
+                        "{name} can't load {}: {} Use the extension that was built for this version of PHP.",
+                        file.display(),
+                        around.told(&plain(&said))
+                    ),
+                ),
+                Loads::Unknown => {}
+            }
         }
     }
+
+    /// What the extension refuses of these settings, in its own words; `None` where it can't be asked. It names one at a
+    /// time, so it is asked again without that one.
+    pub(super) fn refused<'a>(
+        &self,
+        site: &Site,
+        settings: &[(&'a str, &str)],
+        around: &Surroundings,
+    ) -> Option<Vec<(&'a str, String)>> {
+        let (php, path, _) = runs(site, around)?;
+        // What is said with no settings at all is not about them.
+        if self.load(&php, &path, Vec::new()) != Loads::Well {
+            return None;
+        }
+        let (mut left, mut refused) = (settings.to_vec(), Vec::new());
+        while !left.is_empty() {
+            let said = match self.load(&php, &path, left.iter().map(|(name, value)| given(name, value)).collect()) {
+                Loads::Well => break,
+                Loads::With(said) | Loads::Not(said) => said,
+                Loads::Unknown => return None,
+            };
+            let found = left.iter().enumerate().filter_map(|(i, (name, _))| Some((said.find(name)?, i))).min();
+            let (_, which) = found?;
+            refused.push((left.remove(which).0, said));
+        }
+        Some(refused)
+    }
+
+    fn load(&self, php: &Path, extension: &Path, settings: Vec<String>) -> Loads {
+        let key = (php.to_owned(), extension.to_owned(), settings);
+        if let Some(known) = self.0.borrow().get(&key) {
+            return known.clone();
+        }
+        let loads = try_to_load(php, extension, &key.2);
+        self.0.borrow_mut().insert(key, loads.clone());
+        loads
+    }
+}
+
+/// A setting for PHP's option -d, which reads it as a line of php.ini: quoted, so that every character stands for itself.
+fn given(name: &str, value: &str) -> String {
+    if !value.contains('\'') {
+        return format!("{name}='{value}'");
+    }
+    format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// PHP, the extension's file, and the file as the site names it; `None` where PHP is not there or must not be run.
+fn runs(site: &Site, around: &Surroundings) -> Option<(PathBuf, PathBuf, PathBuf)> {
+    let file = site.extension().and_then(|entry| site.extension_file(&entry.value))?;
+    let php = binary(site, around)?;
+    let path = around.at(&file);
+    // Who could put code there has PHP run it anyway; for others doctor is no way to have root run theirs.
+    (path.is_file() && only_ours(&path, around.uid) && only_ours(&php, around.uid)).then_some((php, path, file))
 }
 
 /// The command line of the PHP that a site runs in; `None` where it is not there or can't be told.
@@ -75,7 +136,7 @@ fn only_ours(path: &Path, uid: u32) -> bool {
     })
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Loads {
     Well,
     With(String),
@@ -83,10 +144,11 @@ enum Loads {
     Unknown,
 }
 
-fn try_to_load(php: &Path, extension: &Path) -> Loads {
+fn try_to_load(php: &Path, extension: &Path, settings: &[String]) -> Loads {
     let mut command = Command::new(php);
     command.args(["-n", "-d", "display_errors=stderr", "-d", "display_startup_errors=1", "-d", "log_errors=0"]);
-    command.args(["-d", "html_errors=0", "-d"]).arg(format!("extension={}", extension.display())).arg("-m");
+    command.args(["-d", "html_errors=0", "-d"]).arg(format!("extension={}", extension.display()));
+    command.args(settings.iter().flat_map(|setting| ["-d", setting])).arg("-m");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else { return Loads::Unknown };
     if !ended(&mut child) {
@@ -120,7 +182,7 @@ fn in_short(said: &str, extension: &Path) -> String {
     if let Some((reason, _)) = said.split_once(&linker).and_then(|(_, rest)| rest.split_once("), ")) {
         return format!("{reason}.");
     }
-    let said = said.strip_prefix("Warning: ").unwrap_or(said).trim();
+    let said = ["Warning: ", "Fatal error: "].iter().find_map(|kind| said.strip_prefix(kind)).unwrap_or(said).trim();
     let stop = if said.is_empty() || said.ends_with('.') { "" } else { "." };
     format!("{said}{stop}")
 }

@@ -1,13 +1,14 @@
 //! `cloakroom doctor`: looks at PHP's settings and at the store, changes nothing, and says what to mend.
 //!
-//! `php` looks at each site's settings, `fits` whether PHP loads the extension, `together` at sites that share something, `store` asks the store, and
-//! `files` looks at the files of the embedded one.
+//! `php` looks at each site's settings, `fits` whether PHP loads the extension, `settings` whether
+//! the extension takes them, `together` at sites that share something, `store` asks the store, and `files` looks at the files of the embedded one.
 
 mod check;
 mod files;
 mod fits;
 mod php;
 mod print;
+mod settings;
 mod store;
 mod together;
 
@@ -40,9 +41,10 @@ fn examine(cli: &Cli, around: &Surroundings) -> Result<Vec<Section>, Failure> {
         ));
     }
     let sites: Vec<Site> = phps.iter().flat_map(site::sites).collect();
+    let trials = fits::Trials::default();
     let mut sections = Vec::new();
     if !phps.is_empty() {
-        sections.extend(php::overview(&phps, &sites, named, around));
+        sections.extend(php::overview(&phps, &sites, named, &trials, around));
     }
     let using: Vec<&Site> = sites.iter().filter(|s| s.uses_cloakroom() || s.extension().is_some()).collect();
     let others_use_it = using.iter().any(|s| s.is_web() && s.uses_cloakroom());
@@ -50,7 +52,7 @@ fn examine(cli: &Cli, around: &Surroundings) -> Result<Vec<Section>, Failure> {
         let of_it = using.iter().filter(|s| s.php == php.name());
         let (ours, others): (Vec<&Site>, Vec<&Site>) = of_it.partition(|s| s.uses_cloakroom());
         let [ours, others] = [ours, others]
-            .map(|sites| sites.iter().map(|site| php::site(site, others_use_it, around)).collect::<Vec<_>>());
+            .map(|sites| sites.iter().map(|site| php::site(site, others_use_it, &trials, around)).collect::<Vec<_>>());
         sections.extend(check::shared_first(&format!("{}, all that uses Cloakroom", php.name()), ours));
         sections.extend(check::shared_first(&php.name(), others));
     }
@@ -99,12 +101,16 @@ fn stores(cli: &Cli, using: &[&Site], named: bool, around: &Surroundings) -> Vec
         });
         return sections;
     }
-    match place::resolve(&cli.place, around) {
-        Ok(place) => vec![store::section(place, cli.timeout, around)],
+    let mut section = match place::resolve(&cli.place, around) {
+        Ok(place) => store::section(place, cli.timeout, around),
         Err(failure) => {
             let mut section = Section::new("Store");
             section.problem("found", failure.text);
-            vec![section]
+            section
         }
+    };
+    for check in &mut section.checks {
+        check.text = cli.place.called(&check.text);
     }
+    vec![section]
 }

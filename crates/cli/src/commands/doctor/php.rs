@@ -3,13 +3,20 @@
 use cloakroom::{KeyRing, Namespace};
 
 use super::check::{Level, Section};
-use super::fits;
+use super::fits::Trials;
+use super::settings as ours;
 use crate::php::{Php, Sapi, Scope, Site};
 use crate::place::{self, Where};
 use crate::{Surroundings, units};
 
 /// Which PHPs there are, and which of them use Cloakroom. Where the operator names a store, it may be that of another host.
-pub(super) fn overview(phps: &[Php], sites: &[Site], store_named: bool, around: &Surroundings) -> Vec<Section> {
+pub(super) fn overview(
+    phps: &[Php],
+    sites: &[Site],
+    store_named: bool,
+    trials: &Trials,
+    around: &Surroundings,
+) -> Vec<Section> {
     let mut section = Section::new("PHP on this machine");
     let mut last = String::new();
     for site in sites.iter().filter(|s| s.scope == Scope::All) {
@@ -66,12 +73,12 @@ pub(super) fn overview(phps: &[Php], sites: &[Site], store_named: bool, around: 
             );
         }
     }
-    fits::check(sites, around, &mut section);
+    trials.check(sites, around, &mut section);
     vec![section]
 }
 
 /// Everything about one site. Where others use Cloakroom, one that does not may mean it so.
-pub(super) fn site(site: &Site, others_use_it: bool, around: &Surroundings) -> Section {
+pub(super) fn site(site: &Site, others_use_it: bool, trials: &Trials, around: &Surroundings) -> Section {
     let title = match &site.user {
         Some(user) => format!("{} (runs as {user})", site.name),
         None => site.name.clone(),
@@ -85,6 +92,7 @@ pub(super) fn site(site: &Site, others_use_it: bool, around: &Surroundings) -> S
         return section;
     }
     settings(site, around, &mut section);
+    ours::check(site, trials, around, &mut section);
     if site.sapi != Sapi::Cli {
         ids(site, &mut section);
         cookie(site, &mut section);
@@ -159,13 +167,6 @@ fn settings(site: &Site, around: &Surroundings, section: &mut Section) {
     if let Err(error) = Namespace::new(site.value("cloakroom.namespace")) {
         section.problem("namespace", format!("cloakroom.namespace: {error}"));
     }
-    for (name, largest) in [("cloakroom.timeout", 3600.0), ("cloakroom.idle", 3.2e8), ("cloakroom.absolute", 3.2e8)] {
-        let value = site.value(name);
-        let fits = value.parse::<f64>().is_ok_and(|n| n.is_finite() && n >= 0.0 && n < largest);
-        if !value.is_empty() && !fits || name == "cloakroom.timeout" && value.parse() == Ok(0.0) {
-            section.problem("settings", format!("{name} is {value:?}; it must be a number of seconds."));
-        }
-    }
     match site.value("session.serialize_handler") {
         "php" | "php_serialize" | "php_binary" => {}
         other => section.warning(
@@ -180,14 +181,14 @@ fn settings(site: &Site, around: &Surroundings, section: &mut Section) {
 
 /// Who makes ids, and which are taken.
 fn ids(site: &Site, section: &mut Section) {
-    if site.value("cloakroom.strict") == "php" && !site.on("session.use_strict_mode") {
+    if site.value("cloakroom.strict").eq_ignore_ascii_case("php") && !site.on("session.use_strict_mode") {
         section.problem(
             "strict",
             "cloakroom.strict is php and session.use_strict_mode is off: an id that a stranger planted in a visitor's \
              browser is taken as the visitor's own. Remove cloakroom.strict, or set session.use_strict_mode=1.",
         );
-    } else {
-        let which = if site.value("cloakroom.strict") == "php" {
+    } else if !ours::refuses(site, "cloakroom.strict") {
+        let which = if site.value("cloakroom.strict").eq_ignore_ascii_case("php") {
             "session.use_strict_mode is on"
         } else if site.on("session.use_strict_mode") {
             "session.use_strict_mode is on, and cloakroom.strict too"
@@ -199,7 +200,8 @@ fn ids(site: &Site, section: &mut Section) {
     let number = |name: &str| site.value(name).parse::<u64>().unwrap_or(0);
     let bits = match site.value("cloakroom.id_bits") {
         "php" => number("session.sid_length").saturating_mul(number("session.sid_bits_per_character")),
-        _ => number("cloakroom.id_bits"),
+        // What is no number is refused as such.
+        own => own.parse().unwrap_or(u64::MAX),
     };
     if bits < 128 {
         section.problem(
@@ -217,13 +219,13 @@ fn ids(site: &Site, section: &mut Section) {
 }
 
 fn cookie(site: &Site, section: &mut Section) {
-    if site.value("cloakroom.httponly") == "php" && !site.on("session.cookie_httponly") {
+    if site.value("cloakroom.httponly").eq_ignore_ascii_case("php") && !site.on("session.cookie_httponly") {
         section.problem(
             "httponly",
             "cloakroom.httponly is php and session.cookie_httponly is off: any script in a page can read the session's \
              cookie. Remove cloakroom.httponly, or set session.cookie_httponly=1.",
         );
-    } else {
+    } else if !ours::refuses(site, "cloakroom.httponly") {
         section.ok("httponly", "Scripts in pages can not read the cookie.");
     }
     let secure = site.on("session.cookie_secure");

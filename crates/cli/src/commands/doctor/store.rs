@@ -9,7 +9,7 @@ use cloakroom_stores::masked;
 use super::check::Section;
 use super::files;
 use crate::commands::report;
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 use crate::out::{mask, plain};
 use crate::place::Place;
 use crate::{Surroundings, units};
@@ -29,6 +29,7 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
     if let Some(path) = place.url.strip_prefix("sqlite:") {
         files::around(path, &mut section);
     }
+    let here = here_alone(&place.url);
     let desk = match Desk::open(place, around, timeout) {
         Ok(desk) => desk,
         Err(failure) => {
@@ -42,7 +43,16 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
         lately(&desk, &mut section);
     }
     let about = desk.store().describe();
-    if about.shared {
+    if let Some(how) = here.filter(|_| about.shared) {
+        section.ok(
+            "shared",
+            format!(
+                "{} can be shared by several servers, but this address is this machine's alone ({how}): several servers need \
+                 one that all of them reach, else each keeps its own sessions.",
+                about.engine
+            ),
+        );
+    } else if about.shared {
         section.ok("shared", format!("{} can be shared by several servers.", about.engine));
     } else {
         section.ok(
@@ -64,6 +74,32 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
     section
 }
 
+/// By what an address leads to a server on this very machine.
+fn here_alone(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once(':')?;
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    match scheme {
+        "redis+unix" | "unix" => return Some("a unix socket".into()),
+        "mysql" if query.split('&').any(|pair| pair.starts_with("socket=")) => return Some("a unix socket".into()),
+        "redis" | "mysql" => {}
+        _ => return None,
+    }
+    // The last @ ends the user information: a password may hold one.
+    let rest = rest.strip_prefix("//")?;
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+    };
+    let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match host {
+        "" => Some("it names no host".into()),
+        host if loopback || host.trim_end_matches('.').eq_ignore_ascii_case("localhost") => Some(plain(host)),
+        _ => None,
+    }
+}
+
 /// Whether the store answers at all.
 fn answers(desk: &Desk, around: &Surroundings, section: &mut Section) -> bool {
     let mut bytes = [0u8; 32];
@@ -77,11 +113,12 @@ fn answers(desk: &Desk, around: &Surroundings, section: &mut Section) -> bool {
     let start = Instant::now();
     let loaded = match first.and_then(|_| desk.wait(desk.store().load(desk.budget(), &key))) {
         Ok(loaded) => loaded,
-        Err(StoreError::Refused { engine, detail }) if detail.starts_with("there is no table") => {
-            section.warning("answers", format!("{engine} answers, and {detail}. Look again after the first visit."));
-            return false;
-        }
         Err(error) => {
+            if let (true, StoreError::Refused { engine, detail }) = (desk::nothing_yet(&error), &error) {
+                section
+                    .warning("answers", format!("{engine} answers, and {detail}. Look again after the first visit."));
+                return false;
+            }
             section.problem("answers", around.told(&explain(&error)));
             return false;
         }
@@ -173,5 +210,29 @@ fn lately(desk: &Desk, section: &mut Section) {
     }
     if quiet {
         section.ok("reports", "Nothing was reported in the last 24 hours.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_alone_is_told_from_one_that_others_reach() {
+        for url in [
+            "redis+unix:/run/redis.sock",
+            "unix:/run/redis.sock?db=1",
+            "redis://127.0.0.1:6379/0",
+            "redis://:p@ss@localhost",
+            "redis://[::1]:6379",
+            "mysql://u:p@127.0.0.1/db",
+            "mysql://u:p@LOCALHOST:3306/db",
+            "mysql://u:p@db.example/db?socket=/run/mysqld.sock",
+        ] {
+            assert!(here_alone(url).is_some(), "{url}");
+        }
+        for url in ["redis://10.0.0.7/0", "mysql://127.0.0.1:p@db.example/db", "redis://[2001:db8::1]:1", "sqlite:/x"] {
+            assert_eq!(here_alone(url), None, "{url}");
+        }
     }
 }
