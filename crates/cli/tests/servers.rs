@@ -84,6 +84,10 @@ fn a_store_without_tables_is_not_given_any() {
         let json = json.json();
         assert!(json["live"] == 0 || json["sessions"] == serde_json::json!([]), "{json}");
     }
+    for command in ["conflicts", "alarms", "waits", "dropped"] {
+        let ran = m.run(&[command, "--store", &url]);
+        assert!(ran.code == 0 && ran.out.starts_with("No "), "{ran:?}");
+    }
     for line in [&["sweep"][..], &["doctor"], &["end", "--all", "--yes"]] {
         let ran = m.run(&[line, &["--store", &url]].concat());
         let said = format!("{}{}", ran.out, ran.error);

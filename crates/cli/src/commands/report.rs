@@ -9,7 +9,7 @@ use cloakroom::{Dropped, Time};
 use serde::Serialize;
 
 use crate::args::ReportArgs;
-use crate::desk::Desk;
+use crate::desk::{self, Desk};
 use crate::out::{Out, cut_words, mask, paint, plain, wrap};
 use crate::{Failure, Outcome, units};
 
@@ -178,7 +178,10 @@ pub(super) fn sums(desk: &Desk, kind: TallyKind, age: Duration) -> Result<Sums, 
     let reports = desk.must(desk.store().reports(), "keep reports")?;
     let now = desk.wait(desk.store().now(desk.budget()))?;
     let hour = u32::try_from(super::list::before(now, age).seconds() / 3600).unwrap_or(u32::MAX);
-    let tallies = desk.wait(reports.read(desk.budget(), kind, hour, MOST))?;
+    let tallies = match desk.wait(reports.read(desk.budget(), kind, hour, MOST)) {
+        Err(error) if desk::nothing_yet(&error) => Vec::new(),
+        tallies => tallies?,
+    };
     let complete = tallies.len() < MOST as usize;
     let rows = summed(tallies);
     let total = rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.count));
