@@ -253,10 +253,8 @@ void cloakroom_before_call(cr_slice target)
 	if (!own || EG(exception)) {
 		return;
 	}
-	/* Not through a handler that wraps ours: it would see a write more than PHP promises. */
-	if (cloakroom_is_active() && PS(mod) == &ps_mod_cloakroom && EG(current_execute_data)) {
-		save_now();
-	}
+	/* Nothing is saved here: half of a log-in, or of a session that is just being decoded, is nothing to store. What this
+	   request writes is merged at its end. */
 	cloakroom_door->release_locks();
 	cloakroom_log();
 }

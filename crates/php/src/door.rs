@@ -21,7 +21,7 @@ use locks::Manners;
 pub(crate) use encoding::{Payload, Write};
 pub(crate) use locks::LockTaken;
 pub(crate) use loopback::Call;
-pub(crate) use request::{Hardening, Request, Verdict};
+pub(crate) use request::{Hardening, NO_TROUBLE, Request, Verdict};
 pub(crate) use status::Item;
 
 /// How long an empty session is kept whose ticket has left.
@@ -373,7 +373,11 @@ impl Door {
 
     /// After each verb: the time it took, and what the breaker has to say.
     fn settle(&mut self, site: &Site, began: Instant) {
-        self.request.spent += began.elapsed();
+        let took = began.elapsed();
+        if took >= NO_TROUBLE {
+            self.request.spent += took;
+            self.request.troubled = Some(Instant::now());
+        }
         while let Some(notice) = site.engine.breaker().notice() {
             self.log.say(match notice {
                 Notice::Began(error) => format!(

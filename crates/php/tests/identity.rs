@@ -198,3 +198,35 @@ fn the_database_holds_neither_ids_nor_values() {
     }
     assert!(seen > 1000, "the store is elsewhere");
 }
+
+#[test]
+fn a_session_under_an_id_with_a_prefix_is_read_again_and_a_log_out_of_it_stands() {
+    let site = Site::new();
+    let mut visitor = Visitor::default();
+    let script = "session_start(); $id = session_create_id('pre-'); session_write_close();
+        session_id($id); session_start(); $_SESSION['user'] = 'alice'; session_write_close();
+        session_start(); echo json_encode($_SESSION);";
+    site.get(&mut visitor, script).clean().shows("{\"user\":\"alice\"}");
+    site.get(&mut visitor, "session_start(); echo json_encode($_SESSION);").clean().shows("{\"user\":\"alice\"}");
+    let script = "session_start(); $id = session_create_id('pre-'); session_write_close();
+        session_id($id); session_start(); $_SESSION['user'] = 'bob'; session_write_close();
+        session_start(); echo json_encode(session_destroy());";
+    let mut other = Visitor::default();
+    site.get(&mut other, script).clean().shows("true");
+    site.get(&mut other, "session_start(); echo json_encode($_SESSION);").clean().shows("[]");
+}
+
+#[test]
+fn a_removal_after_rotating_closing_and_opening_again_takes_the_old_copy_away() {
+    let site = Site::new();
+    let mut visitor = Visitor::default();
+    site.get(&mut visitor, "session_start(); $_SESSION = ['user' => 'alice', 'cart' => 1];").clean();
+    let mut old = visitor.clone();
+    site.get(
+        &mut visitor,
+        "session_start(); session_regenerate_id(true); session_write_close(); session_start(); unset($_SESSION['user']);",
+    )
+    .clean();
+    site.get(&mut old, "session_start(); echo json_encode($_SESSION);").clean().shows("[]");
+    site.get(&mut visitor, "session_start(); echo json_encode($_SESSION);").clean().shows("{\"cart\":1}");
+}

@@ -207,12 +207,13 @@ fn a_page_that_calls_its_own_site_with_the_visitors_cookie_does_not_wait_for_its
 }
 
 #[test]
-fn under_lock_a_call_of_the_own_site_finds_what_the_page_has_done_so_far() {
+fn under_lock_a_call_of_the_own_site_finds_what_the_page_has_saved_and_nothing_half_done() {
     let rig = rig(locking());
     rig.page("inner.php", "session_start(); $_SESSION['inner'] = $_SESSION['outer'] ?? 'nothing';");
     rig.page(
         "outer.php",
-        "session_start(); $_SESSION['outer'] = 'seen'; call('/inner.php'); $_SESSION['later'] = 1;
+        "session_start(); $_SESSION['outer'] = 'seen'; cloakroom_commit(); $_SESSION['outer'] = 'half';
+        call('/inner.php'); $_SESSION['outer'] = 'seen'; $_SESSION['later'] = 1;
         echo json_encode(cloakroom_status()['locked']);",
     );
     // Calls to elsewhere change nothing.

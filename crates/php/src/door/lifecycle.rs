@@ -97,9 +97,11 @@ impl Door {
             site.engine.reporter().count(SystemClock.now(), TallyKind::Conflict, name, 0, &key);
         }
         let outage = matches!(error, EngineError::Store(error) if error.is_outage());
-        if outage {
+        if outage || matches!(error, EngineError::OutcomeUnknown(_) | EngineError::Busy) {
+            // The rest of the request has what is left of its time, and no more.
             self.request.failed = true;
-        } else {
+        }
+        if !outage {
             self.log.say(error.to_string());
         }
         Outcome::Not(error.to_string())

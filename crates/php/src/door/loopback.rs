@@ -6,7 +6,7 @@
 pub(crate) struct Call<'a> {
     /// `host:port`, or an address with its scheme.
     pub(crate) target: &'a [u8],
-    /// `HTTP_HOST`: what the visitor asked for.
+    /// `HTTP_HOST`: what the visitor asked for, who may ask for anything.
     pub(crate) http_host: &'a [u8],
     /// `SERVER_NAME`.
     pub(crate) server_name: &'a [u8],
@@ -23,17 +23,23 @@ impl Call<'_> {
     /// Databases and caches on this machine have other ports.
     pub(crate) fn is_to_own_site(&self) -> bool {
         let Some((host, port)) = host_and_port(self.target) else { return false };
-        let asked = host_and_port(self.http_host);
-        let asked_port = asked.as_ref().and_then(|(_, port)| *port);
         let port = port.unwrap_or(80);
-        let own_port = matches!(port, 80 | 443) || Some(port) == asked_port || Some(port) == number(self.server_port);
+        let own_port = matches!(port, 80 | 443) || Some(port) == number(self.server_port);
         own_port && (is_this_machine(&host) || self.names().any(|name| name == host) || self.gets_the_cookie(&host))
     }
 
     fn names(&self) -> impl Iterator<Item = String> {
-        [self.http_host, self.server_name, self.server_addr]
+        [self.asked_host(), self.server_name, self.server_addr]
             .into_iter()
             .filter_map(|text| host_and_port(text).map(|(host, _)| host))
+    }
+
+    /// `HTTP_HOST` is the visitor's word: it counts only as a name, and only where the web server answers to any name
+    /// (`server_name _;`). Elsewhere `SERVER_NAME` says which name it answers to.
+    fn asked_host(&self) -> &[u8] {
+        let any_name = self.server_name.is_empty() || self.server_name == b"_";
+        let is_name = host_and_port(self.http_host).is_some_and(|(host, _)| host.parse::<std::net::IpAddr>().is_err());
+        if any_name && is_name { self.http_host } else { b"" }
     }
 
     fn gets_the_cookie(&self, host: &str) -> bool {
@@ -85,7 +91,7 @@ mod tests {
         Call {
             target: target.as_bytes(),
             http_host: b"Shop.example:8080",
-            server_name: b"shop.internal",
+            server_name: b"Shop.example",
             server_addr: b"10.0.0.7",
             server_port: b"8081",
             cookie_domain: b"",
@@ -96,16 +102,16 @@ mod tests {
     #[test]
     fn calls_of_the_own_site_are_known_by_name_address_and_port() {
         for target in [
-            "http://shop.example:8080/wp-json/",
+            "http://shop.example/wp-json/",
             "https://user:x@SHOP.example./?a=b://c",
             "shop.example:443",
-            "shop.internal:8081",
+            "shop.example:8081",
             "10.0.0.7:80",
             "http://localhost/wp-cron.php",
-            "127.0.0.1:8080",
+            "127.0.0.1:8081",
             "[::1]:8081",
             "::1",
-            "http://[::ffff:127.0.0.1]:8080",
+            "http://[::ffff:127.0.0.1]:8081",
         ] {
             assert!(own(target), "{target}");
         }
@@ -122,6 +128,25 @@ mod tests {
         ] {
             assert!(!own(target), "{target}");
         }
+    }
+
+    #[test]
+    fn a_visitor_can_t_name_another_site_as_this_one() {
+        let call = |target: &'static str, host: &'static str, server: &'static str| {
+            Call {
+                target: target.as_bytes(),
+                http_host: host.as_bytes(),
+                server_name: server.as_bytes(),
+                ..Call::default()
+            }
+            .is_to_own_site()
+        };
+        assert!(!call("192.0.2.1:443", "192.0.2.1", "_"), "an address is nobody's name");
+        assert!(!call("https://api.example/", "api.example", "shop.example"));
+        assert!(!call("127.0.0.1:3306", "127.0.0.1:3306", "_"), "nor is its port");
+        // Where the web server answers to any name, the one that was asked for is all there is to go by.
+        assert!(call("https://shop.example/", "shop.example", "_"));
+        assert!(call("https://shop.example/", "shop.example", ""));
     }
 
     #[test]

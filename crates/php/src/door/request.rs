@@ -1,9 +1,9 @@
 //! One request: the session it has open, the ids it was given, and the time it has spent on the store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cloakroom::{Dropped, Lifetime, Session, SessionId};
+use cloakroom::{Dropped, Lifetime, OwnRotation, Session, SessionId};
 
 use super::encoding::Pending;
 use super::locks::Manners;
@@ -12,6 +12,12 @@ use crate::worker::Site;
 
 /// Most ids of this request that are remembered as ours but not stored yet.
 const ISSUED: usize = 64;
+
+/// Shorter waits are the store's work and not trouble; they are not taken off the request's budget.
+pub(crate) const NO_TROUBLE: Duration = Duration::from_millis(20);
+
+/// How long after the last trouble a request that goes on and on has a budget of its own again.
+const BUDGET_RENEWED: Duration = Duration::from_secs(5);
 
 /// What PHP is told; `enum cr_verdict` in `shim/door.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +92,10 @@ pub(crate) struct Request {
     pub(crate) sid_bits: i64,
     /// Time spent waiting for the store.
     pub(crate) spent: Duration,
+    /// When the store last kept this request waiting.
+    pub(crate) troubled: Option<Instant>,
+    /// What this request rotated away from, for when it opens the session again.
+    rotation: Option<OwnRotation>,
     /// Whether the store has failed in this request.
     pub(crate) failed: bool,
     /// Validation found a moved session whose successor PHP is to be given as the new id.
@@ -121,8 +131,8 @@ impl Request {
         self.pending = None;
         self.outcome = Outcome::None;
         self.conflicts.clear();
-        // One budget for a request in trouble; a long-running program with a healthy store must not use it up.
-        if !self.failed {
+        // One budget for the whole request; a long-running program gets a new one after a while without trouble.
+        if !self.failed && self.troubled.is_none_or(|at| at.elapsed() > BUDGET_RENEWED) {
             self.spent = Duration::ZERO;
         }
     }
@@ -130,6 +140,9 @@ impl Request {
     /// The session is closed.
     pub(crate) fn closed(&mut self) {
         self.last = Last { state: Some(self.state()), key: self.session().map(|s| s.key().short()) };
+        if let Some(rotation) = self.session_mut().and_then(Session::take_rotation) {
+            self.rotation = Some(rotation);
+        }
         self.held = None;
         self.following = false;
         self.pending = None;
@@ -145,7 +158,8 @@ impl Request {
 
     /// It is stored now, or will not be used: from here on the store is asked.
     pub(crate) fn forget_issued(&mut self, id: &[u8]) {
-        self.issued.retain(|known| known != id);
+        // With an application's prefix as well: what counts as issued must be forgotten as such.
+        self.issued.retain(|known| !id.ends_with(known));
     }
 
     /// Whether this id was drawn by us in this request, or is one of those with the application's prefix
@@ -154,7 +168,10 @@ impl Request {
         self.issued.iter().any(|known| id.ends_with(known))
     }
 
-    pub(crate) fn hold(&mut self, asked: Vec<u8>, session: Session) {
+    pub(crate) fn hold(&mut self, asked: Vec<u8>, mut session: Session) {
+        if let Some(rotation) = &self.rotation {
+            session.put_rotation(rotation.clone());
+        }
         self.held = Some(Held { asked, session, read: false });
         self.following = false;
     }
