@@ -14,13 +14,17 @@ pub fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once(':') else {
         return "***".to_owned();
     };
-    let (place, query) = match rest.split_once('?') {
-        Some((place, query)) => (place, Some(query)),
+    // The last @ ends the user information, whatever the password holds, a question mark included.
+    let host_at = rest.rfind('@').unwrap_or(0);
+    let (place, query) = match rest[host_at..].find('?').map(|at| rest.split_at(host_at + at)) {
+        Some((place, query)) => (place, Some(&query[1..])),
         None => (rest, None),
     };
     let mut out = match (place.strip_prefix("//"), scheme) {
         (Some(place), scheme) if SERVERS.contains(&scheme) => format!("{scheme}://{}", server(place)),
-        (_, scheme) if PATHS.contains(&scheme) => format!("{scheme}:{place}"),
+        (None, scheme) if PATHS.contains(&scheme) => format!("{scheme}:{place}"),
+        (Some(path), scheme) if PATHS.contains(&scheme) && !path.contains('@') => format!("{scheme}://{path}"),
+        (Some(_), scheme) if PATHS.contains(&scheme) => return format!("{scheme}:***"),
         (_, scheme) if SERVERS.contains(&scheme) => return format!("{scheme}:***"),
         _ => return "***".to_owned(),
     };
@@ -37,13 +41,25 @@ pub fn masked(url: &str) -> String {
 }
 
 fn server(place: &str) -> String {
-    // The last @ ends the user information: a password may hold one.
     match place.rsplit_once('@') {
         Some((user_info, host)) => match user_info.split_once(':') {
-            Some((user, _)) => format!("{user}:***@{host}"),
-            None => format!("{user_info}@{host}"),
+            Some((user, _)) => format!("{user}:***@{}", host_of(host)),
+            // Redis takes a password alone, too.
+            None => format!("***@{}", host_of(host)),
         },
-        None => place.to_owned(),
+        None => host_of(place),
+    }
+}
+
+/// Host, port and path; what stands where a port should and is no number may be a password whose host is missing.
+fn host_of(place: &str) -> String {
+    let (host, path) = place.split_once('/').map_or((place, ""), |(host, path)| (host, path));
+    let slash = if place.contains('/') { "/" } else { "" };
+    match host.rsplit_once(':') {
+        Some((name, port)) if !host.starts_with('[') && !port.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{name}:***")
+        }
+        _ => format!("{host}{slash}{path}"),
     }
 }
 
@@ -64,5 +80,17 @@ mod tests {
         assert_eq!(masked("mysql:host=localhost;dbname=x;password=secret"), "mysql:***");
         assert_eq!(masked("sqlite:/tmp/a?password=secret"), "sqlite:/tmp/a?password=***");
         assert_eq!(masked("pw:secret nonsense"), "***");
+        for url in [
+            "mysql://u:secret?more@h/x",
+            "mysql://u:more?secret@h/x",
+            "redis://:secret?more@h/0",
+            "redis://secret@h/0",
+            "mysql://u:secret/x",
+            "sqlite://u:secret@h/x",
+        ] {
+            assert!(!masked(url).contains("secret"), "{url}: {}", masked(url));
+        }
+        assert_eq!(masked("mysql://[::1]:3306/db"), "mysql://[::1]:3306/db");
+        assert_eq!(masked("sqlite:/var/a@b/x.db"), "sqlite:/var/a@b/x.db");
     }
 }
