@@ -18,7 +18,10 @@ fn count(outcome: &Outcome, what: &str) -> usize {
 
 #[track_caller]
 fn report(outcome: &Outcome) {
-    println!("{} operations, seed {}: {:?}", outcome.operations, outcome.seed, outcome.tally);
+    println!(
+        "{} operations, {} losses, seed {}: {:?}",
+        outcome.operations, outcome.sprung, outcome.seed, outcome.tally
+    );
     for broken in outcome.broken.iter().take(20) {
         println!("{broken}");
     }
@@ -33,8 +36,7 @@ on_each_store! {
         for what in ["Written", "Merged", "Moved", "Ended", "killed", "opened Follow", "opened Frozen", "Refused"] {
             assert!(count(&outcome, what) > 0, "no {what}: {:?}", outcome.tally);
         }
-        let met = ["opened Detached", "failed", "outcome unknown"].map(|what| count(&outcome, what));
-        assert!(store == Store::Sqlite || met.iter().sum::<usize>() > 0, "no outage was met: {:?}", outcome.tally);
+        assert!(store == Store::Sqlite || outcome.sprung > 5, "{} replies and requests lost", outcome.sprung);
         assert!(count(&outcome, "Written") + count(&outcome, "Merged") > 300, "{:?}", outcome.tally);
     }
 }

@@ -141,7 +141,7 @@ struct Visit {
     pending: Vec<Change>,
     /// Whether anything was changed, so that the payload is no longer what was read.
     changed: bool,
-    /// Whether it has removed a variable.
+    /// Whether it has removed anything.
     removed: bool,
 }
 
@@ -363,7 +363,7 @@ impl Client {
             if visit.pending.iter().any(mine) {
                 continue;
             }
-            visit.removed |= removes.is_some();
+            visit.removed |= matches!(edit, Edit::Unset(_) | Edit::Remove(_));
             let change = Change { tag, edit };
             visit.vars.apply(&change);
             visit.pending.push(change);

@@ -95,7 +95,7 @@ pub(crate) struct Lines<'a> {
     pub(crate) list_rotators: BTreeMap<usize, Vec<&'a str>>,
     /// Keys that somebody got to know, but the judge.
     known: BTreeSet<&'a str>,
-    /// Requests (by client and number) that removed a variable.
+    /// Requests that removed something.
     pub(crate) removers: BTreeSet<Request<'a>>,
     from: BTreeMap<&'a str, Vec<usize>>,
     to: BTreeMap<&'a str, Vec<usize>>,
@@ -119,7 +119,7 @@ impl<'a> Requests<'a> {
             let request = (op.client.as_str(), op.request);
             let first = all.opened.entry(request).or_insert(op.begin);
             *first = op.begin.min(*first);
-            if changes(op).iter().any(|change| matches!(change.edit, Edit::Unset(_))) {
+            if changes(op).iter().any(|change| matches!(change.edit, Edit::Unset(_) | Edit::Remove(_))) {
                 all.removers.insert(request);
             }
             if matches!(op.what, What::Rotate { .. }) {

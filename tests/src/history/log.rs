@@ -31,7 +31,7 @@ pub(crate) enum What {
         /// Who is logged in afterwards.
         owner: Option<String>,
         /// Whether the old id may lead others to the new one: somebody was logged in before, the same afterwards, and the
-        /// request removes no variable.
+        /// request removes nothing.
         follow: bool,
     },
     /// The session is ended. Whether it was held live, or a frozen copy was, so that there was something to end.

@@ -59,6 +59,8 @@ pub struct Outcome {
     pub broken: Vec<Broken>,
     /// How often what was told.
     pub tally: BTreeMap<String, usize>,
+    /// How many connections the proxy has ended in the middle of something.
+    pub sprung: u64,
     /// The seed, to draw the same again.
     pub seed: u64,
 }
@@ -198,6 +200,7 @@ pub fn run(store: Store, plan: &Plan) -> Outcome {
         assert!(ended.is_some_and(fine), "a client failed: see what it said");
     }
     drop(run);
+    let sprung = proxy.as_ref().map_or(0, Proxy::sprung);
     drop(proxy);
     judge(&folder, &backend.url(None));
     let history = History::read(folder.path()).unwrap();
@@ -205,7 +208,7 @@ pub fn run(store: Store, plan: &Plan) -> Outcome {
     if !broken.is_empty() && !plan.blind {
         keep(&folder);
     }
-    Outcome { broken, tally: tally(&history), operations: history.ops.len(), seed: plan.seed }
+    Outcome { broken, tally: tally(&history), operations: history.ops.len(), sprung, seed: plan.seed }
 }
 
 /// Reads every id.
