@@ -3,7 +3,7 @@
 //!
 //! - `client` is one process: like a worker of PHP it has a store handle, a thread and requests of its own;
 //! - `run` starts and kills them, troubles the network and the server, and looks at every session at the end;
-//! - `log` is what they write down, [`vars`] what they put into sessions;
+//! - `log` is what they write down, `vars` what they put into sessions;
 //! - `check` judges; `lines` tells it which ids are one session, and where each change has gone;
 //! - `blind` breaks a store on purpose, so that one sees the checker find it.
 
