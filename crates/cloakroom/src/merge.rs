@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use cloakroom_format::{Format, Kind, MergeOptions, Rules, Value, Winner};
+use cloakroom_format::{Format, Key, Kind, MergeOptions, Rules, Value, Winner};
 
 /// A merged payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,8 +158,20 @@ fn loses(was: Value<'_, '_>, is: Value<'_, '_>, depth: usize) -> bool {
     if !inside(is.kind()) || was.class() != is.class() {
         return true;
     }
+    if is_list(was) && is_list(is) && was.entries().count() != is.entries().count() {
+        // Elements come and go from lists (a queue, the last pages seen); what a log-out takes away has a name.
+        return false;
+    }
     let now: HashMap<_, _> = is.entries().collect();
     was.entries().any(|(key, value)| now.get(&key).is_none_or(|is| loses(value, *is, depth - 1)))
+}
+
+fn is_list(value: Value<'_, '_>) -> bool {
+    let mut place = 0;
+    value.entries().all(|(key, _)| {
+        place += 1;
+        key == Key::Int(place - 1)
+    })
 }
 
 fn is_void(value: Value<'_, '_>) -> bool {
@@ -194,6 +206,8 @@ mod tests {
         assert!(removes("a|damaged", "a|i:1;"));
         assert!(!removes(token, &format!("{token}user|i:7;")));
         assert!(!removes("cart|a:1:{i:5;i:1;}", "cart|a:2:{i:5;i:2;i:6;i:1;}"));
+        assert!(!removes("seen|a:2:{i:0;i:7;i:1;i:8;}", "seen|a:1:{i:0;i:8;}"), "a queue moves on");
+        assert!(removes("seen|a:1:{i:0;i:8;}", "seen|a:0:{}"));
         assert!(!removes("user|N;", "user|s:5:\"alice\";"));
         assert!(!removes("", "user|i:7;"));
     }
