@@ -82,6 +82,27 @@ on_each_store! {
         assert_eq!(entries.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), expected);
     }
 
+    fn fifty_increments_at_once_under_the_rule_sum_are_fifty(store: Store) {
+        let rig = Rig::with(store, options().set("cloakroom.merge_rules", "count=sum, cart.*=sum"));
+        writing(&rig, "add.php", "usleep(20000); $_SESSION['count'] += 1; $_SESSION['cart']['hat'] += 1;");
+        let visitor = rig.visitor();
+        rig.code("first.php", "session_start(); $_SESSION['count'] = 0; $_SESSION['cart']['hat'] = 0;");
+        visitor.get("/first.php");
+        all_at_once(&rig, &visitor, |_| "/add.php".into());
+        let session = show(&rig, &visitor);
+        assert_eq!((&session["count"], &session["cart"]["hat"]), (&AT_ONCE.into(), &AT_ONCE.into()));
+    }
+
+    fn fifty_increments_at_once_under_lock_are_fifty(store: Store) {
+        let rig = Rig::with(store, options().set("cloakroom.concurrency", "lock").set("cloakroom.lock_wait", "60"));
+        writing(&rig, "add.php", "usleep(5000); $_SESSION['count'] += 1;");
+        let visitor = rig.visitor();
+        rig.code("first.php", "session_start(); $_SESSION['count'] = 0;");
+        visitor.get("/first.php");
+        all_at_once(&rig, &visitor, |_| "/add.php".into());
+        assert_eq!(show(&rig, &visitor)["count"], AT_ONCE);
+    }
+
     /// Promise 3: PHP's own files would do these one after the other.
     fn slow_requests_of_one_visitor_run_side_by_side(store: Store) {
         let rig = Rig::with(store, options());
