@@ -14,6 +14,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod chromium;
 mod endpoint;
 mod error;
 mod folder;
@@ -32,6 +33,7 @@ mod service;
 mod site;
 pub mod up;
 
+pub use chromium::Chromium;
 pub use endpoint::{Endpoint, Stream};
 pub use error::{Error, Result};
 pub use folder::{Folder, find_program, project_root, target_dir};
