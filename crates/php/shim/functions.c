@@ -99,7 +99,7 @@ PHP_FUNCTION(cloakroom_commit)
 	bool saved;
 
 	ZEND_PARSE_PARAMETERS_NONE();
-	saved = cloakroom_is_active() && save_now();
+	saved = cloakroom_is_active() && !cloakroom_refuse_half("cloakroom_commit") && save_now();
 	if (EG(exception)) {
 		RETURN_THROWS();
 	}
@@ -167,7 +167,10 @@ PHP_FUNCTION(cloakroom_lock)
 		zend_argument_value_error(2, "must be from 0 to 300 seconds");
 		RETURN_THROWS();
 	}
-	if (!cloakroom_is_active()) {
+	if (!cloakroom_is_active() || cloakroom_refuse_half("cloakroom_lock")) {
+		if (EG(exception)) {
+			RETURN_THROWS();
+		}
 		RETURN_FALSE;
 	}
 	/* What a handler that wraps ours would make of the variables, only it knows: it gets the lock alone. */
@@ -210,7 +213,10 @@ PHP_FUNCTION(cloakroom_unlock)
 		Z_PARAM_OPTIONAL
 		Z_PARAM_STR_OR_NULL(path)
 	ZEND_PARSE_PARAMETERS_END();
-	if (!cloakroom_is_active() || !cloakroom_door->holds_locks()) {
+	if (!cloakroom_is_active() || !cloakroom_door->holds_locks() || cloakroom_refuse_half("cloakroom_unlock")) {
+		if (EG(exception)) {
+			RETURN_THROWS();
+		}
 		RETURN_FALSE;
 	}
 	/* Who has the lock next must find what was done under it. */

@@ -16,6 +16,9 @@ static void truthful(zif_handler had, INTERNAL_FUNCTION_PARAMETERS)
 {
 	bool active = cloakroom_is_active();
 
+	if (active && had != had_destroy && cloakroom_refuse_half("session_write_close")) {
+		RETURN_FALSE;
+	}
 	had(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 	if (active && Z_TYPE_P(return_value) == IS_TRUE && !cloakroom_door->last_ok()) {
 		RETVAL_FALSE;

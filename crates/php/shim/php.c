@@ -196,19 +196,71 @@ char *cloakroom_request(cr_settings *out)
 	return uri;
 }
 
+static void say(const char *line)
+{
+	bool warn = zend_ini_long("cloakroom.warn", sizeof("cloakroom.warn") - 1, 0) != 0;
+
+	if (warn && !EG(exception)) {
+		/* The warning reaches the log by itself, where the site logs errors. */
+		php_error_docref(NULL, E_WARNING, "%s", line);
+	} else {
+		php_log_err(line);
+	}
+}
+
 void cloakroom_log(void)
 {
 	char line[2048];
 
 	while (cloakroom_door->next_line(line, sizeof(line))) {
-		bool warn = zend_ini_long("cloakroom.warn", sizeof("cloakroom.warn") - 1, 0) != 0;
-		if (warn && !EG(exception)) {
-			/* The warning reaches the log by itself, where the site logs errors. */
-			php_error_docref(NULL, E_WARNING, "%s", line);
-		} else {
-			php_log_err(line);
+		say(line);
+	}
+}
+
+/* Functions that fill $_SESSION, and run code of the site's classes meanwhile (__wakeup, __unserialize, autoloading). */
+static bool is_decoding(void)
+{
+	static const char *const decoders[] = { "session_start", "session_decode", "session_reset", "cloakroom_lock" };
+	const zend_execute_data *frame;
+	size_t i;
+
+	/* session.auto_start decodes before there is any code but that of preloaded classes. */
+	if (!PG(modules_activated)) {
+		return true;
+	}
+	for (frame = EG(current_execute_data); frame; frame = frame->prev_execute_data) {
+		const zend_function *function = frame->func;
+		if (!function || function->type != ZEND_INTERNAL_FUNCTION || function->common.scope
+			|| !function->common.function_name) {
+			continue;
+		}
+		for (i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++) {
+			if (strcmp(ZSTR_VAL(function->common.function_name), decoders[i]) == 0) {
+				return true;
+			}
 		}
 	}
+	return false;
+}
+
+bool cloakroom_refuse_half(const char *function)
+{
+	static time_t said;
+	time_t now;
+	char line[256];
+
+	if (!is_decoding()) {
+		return false;
+	}
+	/* As every line of ours: one broken class must not flood the log. */
+	now = time(NULL);
+	if (now - said >= 60 || now < said) {
+		said = now;
+		snprintf(line, sizeof(line), "Cloakroom: %s() was called while PHP was still reading the session, probably by a class's "
+			"__wakeup() or __unserialize(). It did nothing: half a session must not replace the stored one.", function);
+		say(line);
+	}
+	return true;
 }
 
 int cloakroom_caller(void)

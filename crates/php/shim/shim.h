@@ -54,6 +54,8 @@ void cloakroom_hide_secrets(void);
 void cloakroom_forget_secrets(void);
 /* Writes waiting lines to the server's log. */
 void cloakroom_log(void);
+/* Whether $_SESSION is only half there, because PHP is still decoding it; then `function` is refused, and the log told. */
+bool cloakroom_refuse_half(const char *function);
 /* Which session function PHP is in. */
 int cloakroom_caller(void);
 /* Encodes $_SESSION and fills `write`; the caller releases the string. NULL with an exception pending when a variable threw. */

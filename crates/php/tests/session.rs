@@ -171,6 +171,35 @@ fn a_session_that_php_can_not_decode_stays_as_it_is() {
 }
 
 #[test]
+fn a_class_that_saves_while_php_still_reads_the_session_does_not_store_half_of_it() {
+    let site = Site::new().set("cloakroom.concurrency", "lock");
+    let class = "class Waker { function __wakeup() { global $way; if ($way) { echo json_encode($way()); } } } ";
+    let mut visitor = Visitor::default();
+    for (way, code) in [
+        ("cloakroom_commit", "$way = 'cloakroom_commit'; session_start();"),
+        ("cloakroom_unlock", "$way = 'cloakroom_unlock'; session_start();"),
+        ("cloakroom_lock", "$way = 'cloakroom_lock'; session_start();"),
+        ("session_write_close", "$way = 'session_write_close'; @session_start();"),
+        ("cloakroom_commit", "session_start(); $way = 'cloakroom_commit'; session_reset();"),
+        ("cloakroom_commit", "session_start(); $way = 'cloakroom_commit'; session_decode(session_encode());"),
+    ] {
+        let fill = format!("{class} session_start(); $_SESSION = ['a' => 1, 'waker' => new Waker, 'z' => 'kept'];");
+        site.get(&mut visitor, &fill).clean();
+        let reply = site.get(&mut visitor, &format!("ob_start(); {class} {code} @session_abort(); echo ob_get_clean();"));
+        assert!(reply.body.ends_with("false"), "{code}: {reply:?}");
+        assert!(reply.log.contains(&format!("{way}() was called while PHP was still reading")), "{code}: {reply:?}");
+        let show = format!("{class} session_start(); echo $_SESSION['a'] ?? 'no a', $_SESSION['z'] ?? 'no z';");
+        site.get(&mut visitor, &show).clean().shows("1kept");
+    }
+    // Under session.auto_start there is no function on the stack; only preloaded classes can do this.
+    let preload = site.folder.write("preload.php", format!("<?php {class}")).expect("preload");
+    let auto = site.set("session.auto_start", "1").set("opcache.preload", &preload.display().to_string());
+    let auto = auto.set("opcache.preload_user", "root");
+    let reply = auto.get(&mut visitor, "echo get_class($_SESSION['waker']);");
+    assert!(reply.body == "Waker", "{reply:?}");
+}
+
+#[test]
 fn auto_start_works_and_is_hardened() {
     let site = Site::new().set("session.auto_start", "1");
     let mut visitor = Visitor { ticket: Some("planted".into()) };
