@@ -1,0 +1,70 @@
+<?php
+/**
+ * Everything that the plugin leaves in a site's database.
+ *
+ * @package Cloakroom
+ */
+
+namespace Cloakroom;
+
+/**
+ * Whoever stores something new adds it here; uninstall.php removes what is named here, and a test looks for what is not.
+ */
+final class Footprint {
+
+	/** Options of each site. Transients and site transients whose names begin with `cloakroom_` go as well. */
+	public const OPTIONS = array( Settings::OPTION );
+
+	/** Options of the network. */
+	public const NETWORK_OPTIONS = array();
+
+	/** User meta. */
+	public const USER_META = array();
+
+	/** Scheduled hooks. */
+	public const HOOKS = array( 'wp_session_garbage_collection' );
+
+	/**
+	 * Takes our events out of this site's schedule.
+	 */
+	public static function clear_schedule(): void {
+		foreach ( self::HOOKS as $hook ) {
+			wp_unschedule_hook( $hook );
+		}
+	}
+
+	/**
+	 * Removes everything from this site.
+	 */
+	public static function remove_from_site(): void {
+		global $wpdb;
+		self::clear_schedule();
+		foreach ( self::OPTIONS as $option ) {
+			delete_option( $option );
+		}
+		foreach ( array( '_transient_', '_transient_timeout_' ) as $prefix ) {
+			// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- there is no function for "all that begin with".
+			$names = $wpdb->get_col( $wpdb->prepare( "SELECT option_name FROM {$wpdb->options} WHERE option_name LIKE %s", $wpdb->esc_like( $prefix . 'cloakroom_' ) . '%' ) );
+			array_map( 'delete_option', $names );
+		}
+	}
+
+	/**
+	 * Removes everything from the network, or from the only site.
+	 */
+	public static function remove(): void {
+		if ( is_multisite() ) {
+			foreach ( get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) as $site ) {
+				switch_to_blog( (int) $site );
+				self::remove_from_site();
+				restore_current_blog();
+			}
+			array_map( 'delete_site_option', self::NETWORK_OPTIONS );
+		} else {
+			self::remove_from_site();
+		}
+		foreach ( self::USER_META as $key ) {
+			delete_metadata( 'user', 0, $key, '', true );
+		}
+	}
+}
