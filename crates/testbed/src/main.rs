@@ -65,6 +65,14 @@ fn bring_up(handler: Handler) -> Result<()> {
         Handler::Files => println!("  put things into the cart and reload: half of it is on the other server"),
         Handler::Cloakroom(_) => println!("  put things into the cart and reload: A and B take turns, the cart stays"),
     }
+    match handler {
+        Handler::Files => {
+            println!("  reload with an empty cart: the page never comes out of the page cache (X-Cache: MISS)")
+        }
+        Handler::Cloakroom(_) => {
+            println!("  reload with an empty cart: the page comes out of the page cache (X-Cache: HIT)")
+        }
+    }
     println!("  curl -s -c jar -b jar '{address}?cloakroom_demo=add&item=3'     (again and again)");
     println!("  {address}wp-admin/ as admin, password {}", report.admin_password);
     if let (Handler::Cloakroom(_), Some(command)) = (handler, command()) {

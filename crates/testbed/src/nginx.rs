@@ -25,6 +25,55 @@ pub struct NginxOptions {
     pub http: String,
     /// Further lines inside the location that runs PHP.
     pub php: String,
+    /// Keep pages, as a host's page cache does.
+    pub cache: Option<PageCache>,
+}
+
+/// A page cache in nginx, as plain as can be: it obeys what a page says of itself (`Set-Cookie`, `Cache-Control`, `Expires`,
+/// `Vary`), and a visitor with a session's cookie goes past it. Every reply says in `X-Cache` what the cache did (`HIT`, `MISS`,
+/// `BYPASS`, `EXPIRED`), and in `Server-Timing` once more, where a page's own script can read it.
+#[derive(Debug, Clone)]
+pub struct PageCache {
+    /// The name of the session's cookie.
+    pub cookie: String,
+    /// A regular expression on the `Cookie` header of those who go past it, too, such as `wordpress_logged_in`.
+    pub past: Option<String>,
+    /// How long a page is kept that says nothing of it, as nginx writes it, such as `10m`.
+    pub keep: String,
+}
+
+impl Default for PageCache {
+    fn default() -> Self {
+        Self { cookie: "PHPSESSID".into(), past: None, keep: "10m".into() }
+    }
+}
+
+impl PageCache {
+    /// Lines for `http { }`.
+    fn http(&self, folder: &Path) -> String {
+        let past = self.past.as_deref().map(|past| format!("\"~{past}\" 1;")).unwrap_or_default();
+        format!(
+            r#"fastcgi_cache_path {folder} levels=1:2 keys_zone=pages:8m max_size=512m inactive=60m use_temp_path=off;
+  map $http_cookie $past_the_cache {{ default ""; {past} }}
+  map $upstream_cache_status $cache_timing {{ "" ""; default 'cache;desc="$upstream_cache_status"'; }}"#,
+            folder = folder.display(),
+        )
+    }
+
+    /// Lines for the location that runs PHP.
+    fn php(&self) -> String {
+        format!(
+            r#"fastcgi_cache pages;
+      fastcgi_cache_key $scheme$request_method$host$request_uri;
+      fastcgi_cache_valid 200 301 404 {keep};
+      fastcgi_cache_bypass $cookie_{cookie} $past_the_cache;
+      fastcgi_no_cache $cookie_{cookie} $past_the_cache;
+      add_header X-Cache $upstream_cache_status always;
+      add_header Server-Timing $cache_timing always;"#,
+            keep = self.keep,
+            cookie = self.cookie,
+        )
+    }
 }
 
 /// An nginx of a test; what can be done to it is in [`Service`].
@@ -141,6 +190,9 @@ fn config(folder: &Folder, port: u16, root: &Path, servers: &[Endpoint], options
         true => "error timeout",
         false => "off",
     };
+    let cache = options.cache.as_ref();
+    let cache_http = cache.map(|cache| cache.http(&folder.join("cache"))).unwrap_or_default();
+    let cache_php = cache.map(PageCache::php).unwrap_or_default();
     format!(
         r#"{user}
 daemon off;
@@ -166,6 +218,7 @@ http {{
   server_tokens off;
   upstream php {{
 {servers}  }}
+  {cache_http}
   {http}
   server {{
     listen 127.0.0.1:{port};
@@ -204,6 +257,7 @@ http {{
       fastcgi_read_timeout 60s;
       fastcgi_buffers 16 16k;
       fastcgi_buffer_size 32k;
+      {cache_php}
       {php}
       fastcgi_pass php;
     }}

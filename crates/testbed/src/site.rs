@@ -55,6 +55,11 @@ impl Site {
         self.root.write(name, content).map(drop)
     }
 
+    /// The document root.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     /// The web server.
     pub fn nginx(&self) -> &Nginx {
         &self.nginx

@@ -33,3 +33,4 @@ add_action( 'init', 'cloakroom_demo_start_session', 1 );
 add_action( 'init', 'cloakroom_demo_handle_request' );
 add_shortcode( 'cloakroom_demo', 'cloakroom_demo_page' );
 add_action( 'wp_enqueue_scripts', 'cloakroom_demo_styles' );
+add_action( 'wp_footer', 'cloakroom_demo_cache_script' );

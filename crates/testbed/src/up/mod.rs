@@ -3,7 +3,6 @@
 
 mod daemon;
 mod places;
-mod wordpress;
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +12,10 @@ use crate::error::{Attempt, Error, Result};
 use crate::folder::{is_root, project_root};
 use crate::fpm::give;
 use crate::mariadb::{PASSWORD, USER, copy_template};
-use crate::{Endpoint, Folder, FpmOptions, NginxOptions, PhpSettings, extension, fpm, mariadb, nginx, redis};
+use crate::wordpress::place as wordpress;
+use crate::{
+    Endpoint, Folder, FpmOptions, NginxOptions, PageCache, PhpSettings, extension, fpm, mariadb, nginx, redis,
+};
 
 pub use daemon::Action;
 use daemon::Daemon;
@@ -93,6 +95,7 @@ pub fn up(root: &Path, handler: Handler) -> Result<Report> {
             database_password: password.clone(),
             salt: places.secret("salt")?,
             user: up.user.clone(),
+            more: String::new(),
         },
     )?;
     wordpress::install(&site, &admin_password)?;
@@ -245,7 +248,11 @@ impl Up {
 
     fn web_server(&mut self, places: &Places, port: u16, site: &Path, servers: &[Endpoint]) -> Result<()> {
         let folder = Folder::permanent(&places.root.join("nginx"))?;
-        let options = NginxOptions { fail_over: true, user: self.user.clone(), ..NginxOptions::default() };
+        // Short enough that a change to the demo's source shows soon.
+        let past = Some("wordpress_logged_in_|wp-postpass_|comment_author_".into());
+        let cache = PageCache { past, keep: "60s".into(), ..PageCache::default() };
+        let options =
+            NginxOptions { fail_over: true, user: self.user.clone(), cache: Some(cache), ..NginxOptions::default() };
         let recipe = nginx::recipe(&folder, port, site, servers, &options)?;
         self.ensure("nginx", &recipe, &[folder.join("nginx.conf")])?;
         Ok(())

@@ -15,13 +15,34 @@ function cloakroom_demo_styles() {
 	wp_enqueue_style( 'cloakroom-demo' );
 	wp_add_inline_style(
 		'cloakroom-demo',
-		'.cloakroom-demo form{display:inline-block;margin:0 .5em .5em 0}'
+		'.cloakroom-demo-cache{border:2px dashed currentColor;padding:.6em 1em}'
+		. '.cloakroom-demo form{display:inline-block;margin:0 .5em .5em 0}'
 		. '.cloakroom-demo table{border-collapse:collapse;width:100%;margin-bottom:1em}'
 		. '.cloakroom-demo caption{text-align:start;font-weight:bold}'
 		. '.cloakroom-demo th,.cloakroom-demo td{border-bottom:1px solid currentColor;padding:.4em;text-align:start}'
 		. '.cloakroom-demo button,.cloakroom-demo input{font:inherit;padding:.4em .8em}'
 		. '.cloakroom-demo-server{border:2px solid currentColor;padding:.6em 1em}'
 	);
+}
+
+/**
+ * Says on the page what the page cache in front did. Only the reply itself knows: the page's text is the same for all who get
+ * it out of the cache. The web server says it in the header Server-Timing, as an entry `cache`, for the page's script to read.
+ */
+function cloakroom_demo_cache_script() {
+	$script = <<<'JS'
+( function () {
+	const place = document.querySelector( '.cloakroom-demo-cache' );
+	const page = performance.getEntriesByType( 'navigation' )[ 0 ];
+	const entry = page && page.serverTiming && page.serverTiming.find( ( timing ) => 'cache' === timing.name );
+	if ( place && entry ) {
+		place.dataset.state = entry.description;
+		place.textContent = 'HIT' === entry.description ? place.dataset.hit : place.dataset.miss.replace( '%s', entry.description );
+		place.hidden = false;
+	}
+} )();
+JS;
+	wp_print_inline_script_tag( $script );
 }
 
 /**
@@ -34,6 +55,8 @@ function cloakroom_demo_page() {
 	ob_start();
 	?>
 	<div class="cloakroom-demo">
+		<p class="cloakroom-demo-cache" data-hit="<?php esc_attr_e( 'HIT: this page came out of the page cache, and no application server had any work with it.', 'cloakroom-demo' ); ?>"
+			data-miss="<?php /* translators: %s: what the cache says, such as BYPASS. */ esc_attr_e( '%s: an application server made this page for you.', 'cloakroom-demo' ); ?>" hidden></p>
 		<p class="cloakroom-demo-server" role="status">
 			<?php
 			printf(

@@ -1,5 +1,5 @@
-//! The WordPress of `make up`: a copy of the distribution's, with a configuration of its own, and the demo's plugin and theme
-//! linked into it, so that a change to them shows at the next click.
+//! A copy of the distribution's WordPress with a configuration of its own, and the demo's plugin and theme linked into it, so
+//! that a change to them shows at the next click.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -15,17 +15,19 @@ use crate::php::{program, write_private};
 const PACKAGE: &str = "/usr/share/wordpress";
 
 /// What wp-config.php needs to know.
-pub(super) struct Settings {
-    pub(super) address: String,
-    pub(super) database_port: u16,
-    pub(super) database_user: String,
-    pub(super) database_password: String,
-    pub(super) salt: String,
-    pub(super) user: Option<String>,
+pub(crate) struct Settings {
+    pub(crate) address: String,
+    pub(crate) database_port: u16,
+    pub(crate) database_user: String,
+    pub(crate) database_password: String,
+    pub(crate) salt: String,
+    pub(crate) user: Option<String>,
+    /// Further lines of PHP.
+    pub(crate) more: String,
 }
 
 /// Puts the files in place. The copy is made anew when the package has changed.
-pub(super) fn place(root: &Path, settings: &Settings) -> Result<()> {
+pub(crate) fn place(root: &Path, settings: &Settings) -> Result<()> {
     let package = Path::new(PACKAGE);
     let version = std::fs::read(package.join("wp-includes/version.php"))
         .map_err(|_| Error::Missing { program: "wordpress".into() })?;
@@ -91,7 +93,7 @@ fn config_text(settings: &Settings) -> String {
         .collect();
     format!(
         "<?php
-// Written by make up; changes are lost at the next one.
+// Written by the testbed; changes are lost at the next make up.
 define( 'DB_NAME', 'wordpress' );
 define( 'DB_USER', '{user}' );
 define( 'DB_PASSWORD', '{password}' );
@@ -108,7 +110,8 @@ define( 'WP_AUTO_UPDATE_CORE', false );
 define( 'DISABLE_WP_CRON', true );
 define( 'DISALLOW_FILE_MODS', true );
 define( 'WP_DEBUG', false );
-{keys}$table_prefix = 'wp_';
+{keys}{more}
+$table_prefix = 'wp_';
 if ( ! defined( 'ABSPATH' ) ) {{
 	define( 'ABSPATH', __DIR__ . '/' );
 }}
@@ -118,11 +121,12 @@ require_once ABSPATH . 'wp-settings.php';
         password = settings.database_password,
         port = settings.database_port,
         address = settings.address,
+        more = settings.more,
     )
 }
 
 /// Installs it into its database, or repairs what is missing there.
-pub(super) fn install(root: &Path, admin_password: &str) -> Result<()> {
+pub(crate) fn install(root: &Path, admin_password: &str) -> Result<()> {
     let script: PathBuf = project_root().join("wordpress/demo/install.php");
     let mut command = Command::new(program("php")?);
     command
