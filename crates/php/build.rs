@@ -17,7 +17,7 @@ fn main() {
     let root = PathBuf::from(includes);
     cc::Build::new()
         .files(
-            ["module.c", "handler.c", "php.c", "functions.c", "observed.c", "layout.c"]
+            ["module.c", "handler.c", "php.c", "functions.c", "api.c", "observed.c", "layout.c"]
                 .map(|file| format!("shim/{file}")),
         )
         .include(&root)

@@ -41,6 +41,18 @@ impl Session {
         payload: &[u8],
         format: u8,
     ) -> Result<Committed, EngineError> {
+        self.commit_as(engine, budget, payload, format, None).await
+    }
+
+    /// As [`Session::commit`], under a commit id that was chosen before: who commits under it again changes nothing.
+    pub(crate) async fn commit_as(
+        &mut self,
+        engine: &Engine,
+        budget: Budget,
+        payload: &[u8],
+        format: u8,
+        commit: Option<CommitId>,
+    ) -> Result<Committed, EngineError> {
         self.settle(engine, budget).await?;
         let same_payload = payload == self.base && (format == self.format || payload.is_empty());
         let same = same_payload && self.owner == self.base_owner;
@@ -63,7 +75,8 @@ impl Session {
         if payload.len() > limit as usize {
             return Err(EngineError::TooLarge { size: payload.len(), limit });
         }
-        let mine = Mine { payload, format, commit: CommitId::draw()? };
+        let commit = commit.map_or_else(CommitId::draw, Ok)?;
+        let mine = Mine { payload, format, commit };
         if self.predecessor.is_some() {
             // First, so that an error means that nothing was saved.
             let all = self.with_stored(engine, &mine)?;

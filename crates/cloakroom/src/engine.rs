@@ -47,8 +47,8 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) merge: Arc<dyn Merge>,
     pub(crate) holder: OnceLock<Holder>,
-    pub(crate) breaker: Breaker,
-    pub(crate) reporter: Reporter,
+    pub(crate) breaker: Arc<Breaker>,
+    pub(crate) reporter: Arc<Reporter>,
 }
 
 /// Settings for an [`Engine`]; each has a default.
@@ -115,8 +115,24 @@ impl Engine {
             clock: Arc::new(SystemClock),
             merge: Arc::new(PayloadMerge::default()),
             holder: OnceLock::new(),
-            breaker: Breaker::default(),
-            reporter: Reporter::default(),
+            breaker: Arc::default(),
+            reporter: Arc::default(),
+        })
+    }
+
+    /// The beginning of an engine over the same store, with the same clock, breaker and counters: for records of another
+    /// namespace, other keys or other rules. What one of the two learns of an outage, the other knows.
+    pub fn sibling(&self) -> EngineBuilder {
+        EngineBuilder(Engine {
+            store: self.store.clone(),
+            namespace: self.namespace.clone(),
+            ring: self.ring.clone(),
+            policy: self.policy.clone(),
+            clock: self.clock.clone(),
+            merge: self.merge.clone(),
+            holder: self.holder.clone(),
+            breaker: self.breaker.clone(),
+            reporter: self.reporter.clone(),
         })
     }
 

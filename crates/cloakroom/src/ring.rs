@@ -35,6 +35,21 @@ impl SiteKey {
         Self { id, secret: Zeroizing::new(secret) }
     }
 
+    /// A site key made of a secret text that the site has anyway. `None` where it is too short to be one: less than
+    /// [`SiteKey::SHORTEST_TEXT`] bytes.
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        if text.len() < Self::SHORTEST_TEXT {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        hash.update(b"cloakroom/1 site key of a text");
+        hash.update(text);
+        Some(Self::new(hash.finalize().into()))
+    }
+
+    /// The least length of a text that can be a site key, in bytes.
+    pub const SHORTEST_TEXT: usize = 32;
+
     /// The public id: the first 8 bytes of a hash of the key.
     pub fn id(&self) -> [u8; 8] {
         self.id
@@ -105,6 +120,15 @@ impl KeyRing {
     /// The key with this public id.
     pub fn find(&self, id: [u8; 8]) -> Option<&SiteKey> {
         self.keys.iter().find(|k| k.id == id)
+    }
+
+    /// The ring with one more key at its end, if it was not in it: it seals only where there is no other.
+    #[must_use]
+    pub fn and(mut self, key: SiteKey) -> Self {
+        if self.find(key.id).is_none() {
+            self.keys.push(key);
+        }
+        self
     }
 
     /// All keys, the sealing one first.

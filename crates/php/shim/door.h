@@ -125,6 +125,36 @@ enum cr_locked {
 	CR_LOCKED_CHANGED = 2   /* and $_SESSION has to become `payload` */
 };
 
+/*
+ * What the functions of api.c call, in the order of `Function` in src/door/api/mod.rs. Arguments and results are lists of
+ * cr_item, whose further kinds are: 5 a list and 6 an array by name of the `number` items behind it (each with what is in
+ * it), 7 a wrong argument (`number` says which; the text follows the words "must be"-like), 8 text to be unserialized.
+ */
+enum cr_function {
+	CR_NAMED_OPEN,
+	CR_NAMED_EXISTS,
+	CR_NAMED_DATA,
+	CR_NAMED_DATA_FAILED,
+	CR_NAMED_EXPIRES,
+	CR_NAMED_COMMIT,
+	CR_NAMED_MOVE,
+	CR_NAMED_TOUCH,
+	CR_NAMED_END,
+	CR_NAMED_CLOSE,
+	CR_ERROR,
+	CR_COUNT,
+	CR_PAGE,
+	CR_SHOW,
+	CR_END,
+	CR_END_OWNER,
+	CR_END_ALL,
+	CR_REPORT,
+	CR_SWEEP,
+	CR_DOCTOR,
+	CR_RULES,
+	CR_EFFECTIVE
+};
+
 typedef struct cr_door {
 	/* Sizes and offsets as Rust has them, in the order of shim/layout.c. These two fields stay the first ones. */
 	const size_t *layout;
@@ -162,6 +192,9 @@ typedef struct cr_door {
 	/* Gives back all locks of this request. */
 	void (*release_locks)(void);
 	size_t (*status)(const cr_item **items);
+	/* Carries out a function of api.c. `alone`: no page waits for it (the command line). Returns how many items. */
+	size_t (*api)(int function, int alone, const cr_settings *settings, const cr_item *args, size_t count,
+		const cr_item **result);
 	/* Moves the oldest waiting log line into `line`; 0 when there is none. */
 	int (*next_line)(char *line, size_t capacity);
 	/* The request is over. */

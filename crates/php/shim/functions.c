@@ -1,5 +1,6 @@
 /* The functions PHP code sees (stubs/cloakroom.stub.php). */
 #include "shim.h"
+#include "api_arginfo.h"
 
 bool cloakroom_is_active(void)
 {
@@ -271,5 +272,6 @@ const zend_function_entry cloakroom_functions[] = {
 	PHP_FE(cloakroom_commit, arginfo_cloakroom_commit)
 	PHP_FE(cloakroom_lock, arginfo_cloakroom_lock)
 	PHP_FE(cloakroom_unlock, arginfo_cloakroom_unlock)
+	CLOAKROOM_API_FUNCTIONS
 	PHP_FE_END
 };

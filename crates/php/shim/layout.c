@@ -71,6 +71,7 @@ const size_t cloakroom_shim_layout[] = {
 	offsetof(cr_door, is_own_site),
 	offsetof(cr_door, release_locks),
 	offsetof(cr_door, status),
+	offsetof(cr_door, api),
 	offsetof(cr_door, next_line),
 	offsetof(cr_door, request_end),
 	offsetof(cr_door, after_response),

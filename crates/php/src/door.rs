@@ -1,5 +1,6 @@
 //! What each entry of the save handler means, in plain Rust: one request after another, each with the session it has open.
 
+mod api;
 mod encoding;
 mod lifecycle;
 mod locks;
@@ -18,6 +19,7 @@ use crate::settings::{Raw, Settings, StoreAt, Wrong};
 use crate::worker::{Site, Worker, read_url};
 use locks::Manners;
 
+pub(crate) use api::{Cell, CellKind, Function, Given, GivenValue};
 pub(crate) use encoding::{Payload, Write};
 pub(crate) use locks::LockTaken;
 pub(crate) use loopback::Call;
@@ -74,6 +76,7 @@ pub(crate) struct Door {
     /// The session as it was before `cloakroom_lock()` brought it up to date.
     before_lock: Option<Session>,
     counters: Counters,
+    api: api::Api,
 }
 
 /// What this worker has done so far, for `cloakroom_status()`.

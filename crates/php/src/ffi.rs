@@ -8,6 +8,7 @@
 //! * Rust never calls C, so no longjmp of PHP's (`zend_bailout`, exceptions) can pass through these frames, and every
 //!   entry is a `catch_unwind`, so no panic passes into C.
 
+mod api;
 mod layout;
 mod table;
 
@@ -28,9 +29,12 @@ struct State {
     id: Vec<u8>,
     status: Vec<(&'static str, Item)>,
     items: Vec<RawItem>,
+    result: Vec<crate::door::Cell>,
+    result_items: Vec<RawItem>,
 }
 
-// SAFETY: the pointers in `items` point into `status` of the same struct, and are only read by C on PHP's one thread.
+// SAFETY: the pointers in `items` and `result_items` point into `status` and `result` of the same struct, and are only read
+// by C on PHP's one thread.
 unsafe impl Send for State {}
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
@@ -353,6 +357,8 @@ extern "C" fn request_end() {
         state.id = Vec::new();
         state.items = Vec::new();
         state.status = Vec::new();
+        state.result_items = Vec::new();
+        state.result = Vec::new();
         state.door.request_end();
     });
 }
@@ -403,6 +409,7 @@ static TABLE: DoorTable = DoorTable {
     is_own_site,
     release_locks,
     status,
+    api: api::api,
     next_line,
     request_end,
     after_response,

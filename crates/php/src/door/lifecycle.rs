@@ -265,6 +265,7 @@ impl Door {
         // After a fatal error, too, where PHP has closed nothing.
         self.release_locks();
         self.before_lock = None;
+        self.api = super::api::Api::default();
         let due = std::mem::take(&mut self.request).into_due();
         self.due.sweep |= due.sweep;
         self.due.used |= due.used;

@@ -131,6 +131,11 @@ impl Request {
         self.pending = None;
         self.outcome = Outcome::None;
         self.conflicts.clear();
+        self.renew_budget();
+    }
+
+    /// Before the store is asked: how long it may take.
+    pub(crate) fn renew_budget(&mut self) {
         // One budget for the whole request; a long-running program gets a new one after a while without trouble.
         if !self.failed && self.troubled.is_none_or(|at| at.elapsed() > BUDGET_RENEWED) {
             self.spent = Duration::ZERO;

@@ -21,7 +21,7 @@ pub(super) static LAYOUT: &[usize] = layout! {
     RawWrite { id, payload, serializer, present, variables }
     RawItem { name, kind, number, text }
     RawCall { target, http_host, server_name, server_addr, server_port, cookie_domain }
-    DoorTable { layout, layout_length, check, open, close, validate, create_id, wants_payload, rotate, read, write, destroy, gc, is_fresh, headers_leave, last_ok, owner, lock, lock_undo, unlock, holds_locks, is_own_site, release_locks, status, next_line, request_end, after_response, process_end, mask, version }
+    DoorTable { layout, layout_length, check, open, close, validate, create_id, wants_payload, rotate, read, write, destroy, gc, is_fresh, headers_leave, last_ok, owner, lock, lock_undo, unlock, holds_locks, is_own_site, release_locks, status, api, next_line, request_end, after_response, process_end, mask, version }
 };
 
 #[cfg(test)]

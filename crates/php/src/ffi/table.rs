@@ -101,6 +101,7 @@ pub(super) struct DoorTable {
     pub(super) is_own_site: extern "C" fn(*const RawCall) -> i32,
     pub(super) release_locks: extern "C" fn(),
     pub(super) status: extern "C" fn(*mut *const RawItem) -> usize,
+    pub(super) api: extern "C" fn(i32, i32, *const RawSettings, *const RawItem, usize, *mut *const RawItem) -> usize,
     pub(super) next_line: extern "C" fn(*mut c_char, usize) -> i32,
     pub(super) request_end: extern "C" fn(),
     pub(super) after_response: extern "C" fn(),

@@ -1,0 +1,119 @@
+//! What people who look after sessions ask: how many, which, what was reported. Never a payload. During an outage each of
+//! these answers at once, as opening a session does.
+
+use crate::engine::Engine;
+use crate::key::Key;
+use crate::outcome::EngineError;
+use crate::record::{EndKind, Record, State};
+use crate::store::{Budget, Counts, Filter, Page, StoreError, Tally, TallyKind};
+use crate::time::Time;
+
+/// Records looked at in one step of ending many.
+const STEP: u32 = 200;
+
+/// What one bounded step of ending many sessions did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndedSome {
+    /// Live sessions ended.
+    pub ended: u64,
+    /// Where the next step begins; `None` when this was the last one.
+    pub next: Option<Vec<u8>>,
+}
+
+impl Engine {
+    /// Counts the store's records, those of all its sites.
+    ///
+    /// # Errors
+    /// When the store fails, or can't count.
+    pub async fn count(&self, budget: Budget) -> Result<Counts, EngineError> {
+        let count = self.store.count().ok_or_else(|| self.unable("count"))?;
+        let budget = self.breaker.admit(budget)?;
+        Ok(self.breaker.note(count.count(budget).await)?)
+    }
+
+    /// At most `limit` of the store's records, as [`crate::store::List::page`].
+    ///
+    /// # Errors
+    /// When the store fails, or can't list.
+    pub async fn page(
+        &self,
+        budget: Budget,
+        filter: &Filter,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Page, EngineError> {
+        let list = self.store.list().ok_or_else(|| self.unable("list its sessions"))?;
+        let budget = self.breaker.admit(budget)?;
+        Ok(self.breaker.note(list.page(budget, filter, after, limit).await)?)
+    }
+
+    /// The record under a key, if it is not past its deadline; and the store's time.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn look(&self, budget: Budget, key: &Key) -> Result<(Option<Record>, Time), EngineError> {
+        let budget = self.breaker.admit(budget)?;
+        let loaded = self.load_noted(budget, key).await?;
+        let now = loaded.now;
+        Ok((loaded.record.filter(|r| !r.expired(now)), now))
+    }
+
+    /// The counters of one kind since an hour (hours since 1970), largest count first; what this process has counted and
+    /// not handed to the store yet is handed to it before.
+    ///
+    /// # Errors
+    /// When the store fails, or keeps no reports.
+    pub async fn report(
+        &self,
+        budget: Budget,
+        kind: TallyKind,
+        since_hour: u32,
+        limit: u32,
+    ) -> Result<Vec<Tally>, EngineError> {
+        let reports = self.store.reports().ok_or_else(|| self.unable("keep reports"))?;
+        let budget = self.breaker.admit(budget)?;
+        self.flush_reports(budget).await?;
+        Ok(self.breaker.note(reports.read(budget, kind, since_hour, limit).await)?)
+    }
+
+    /// Ends sessions that meet `filter`, from `after` on, until half of the budget has passed or none is left. Each step
+    /// ends at least one, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails, or can't list; some may have been ended then.
+    pub async fn end_some(
+        &self,
+        budget: Budget,
+        filter: &Filter,
+        mut after: Option<Vec<u8>>,
+        kind: EndKind,
+    ) -> Result<EndedSome, EngineError> {
+        let half = budget.left() / 2;
+        let mut ended = 0;
+        let mut any = false;
+        loop {
+            let page = self.page(budget, filter, after.as_deref(), STEP).await?;
+            for summary in &page.records {
+                if matches!(summary.state, State::Ended { .. }) {
+                    continue;
+                }
+                if any && budget.left() < half {
+                    // Those that were ended here are seen again as such.
+                    return Ok(EndedSome { ended, next: Some(after.unwrap_or_default()) });
+                }
+                any = true;
+                let was_there = self.end_key(budget, &summary.key, kind).await?;
+                ended += u64::from(was_there && summary.state.is_live());
+            }
+            after = page.next;
+            if after.is_none() || budget.left() < half {
+                return Ok(EndedSome { ended, next: after });
+            }
+        }
+    }
+
+    fn unable(&self, what: &str) -> StoreError {
+        let engine = self.store.describe().engine;
+        StoreError::Settings(format!("{engine} can't {what}; keep the sessions in another store for that."))
+    }
+}
