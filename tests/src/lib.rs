@@ -11,11 +11,13 @@ mod crowd;
 pub mod history;
 mod page;
 mod rig;
+mod shop;
 mod store;
 
 pub use crowd::{Crowd, Record};
 pub use page::{Page, Visitor, session_cookies};
 pub use rig::{Options, Rig, extension};
+pub use shop::Shop;
 pub use store::{Backend, Store};
 
 /// Makes of one function three tests, one for each store: `sqlite`, `mysql` and `redis`, in a module of the function's name.

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use cloakroom_testbed::{Folder, FpmOptions, PhpSettings, Proxy, Site, SiteOptions, target_dir};
+use cloakroom_testbed::{
+    Folder, FpmOptions, NginxOptions, PageCache, PhpSettings, Proxy, Site, SiteOptions, target_dir,
+};
 
 use crate::{Backend, Store, Visitor};
 
@@ -22,11 +24,13 @@ pub struct Options {
     pub proxied: bool,
     /// `cloakroom.store` is not set: sessions go where an operator who sets nothing finds them.
     pub unset: bool,
+    /// nginx keeps pages.
+    pub cached: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { servers: 2, workers: 4, settings: Vec::new(), own: false, proxied: false, unset: false }
+        Self { servers: 2, workers: 4, settings: Vec::new(), own: false, proxied: false, unset: false, cached: false }
     }
 }
 
@@ -159,7 +163,8 @@ fn start(mut settings: PhpSettings, options: &Options) -> Site {
         settings = settings.set(name, value);
     }
     let fpm = FpmOptions { workers: options.workers, settings, ..FpmOptions::default() };
-    Site::start_with(&SiteOptions { servers: options.servers, fpm, ..SiteOptions::default() }).unwrap()
+    let nginx = NginxOptions { cache: options.cached.then(PageCache::default), ..NginxOptions::default() };
+    Site::start_with(&SiteOptions { servers: options.servers, fpm, nginx }).unwrap()
 }
 
 /// The extension as operators get it.

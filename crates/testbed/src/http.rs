@@ -155,7 +155,9 @@ impl Browser {
             None => self.agent.run(request.body(()).map_err(|error| failed(error.to_string()))?),
         };
         let mut response = sent.map_err(|error| failed(error.to_string()))?;
-        let bytes = response.body_mut().read_to_vec().map_err(|error| failed(error.to_string()))?;
+        // Large enough for every page of a test; the client's own bound is 10 MB.
+        let body = response.body_mut().with_config().limit(256 << 20);
+        let bytes = body.read_to_vec().map_err(|error| failed(error.to_string()))?;
         let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let reply = Reply {
             status: response.status().as_u16(),
