@@ -3,6 +3,7 @@
 
 use crate::node::{Key, Kind, NOWHERE, Node};
 use crate::tree::Tree;
+use std::borrow::Cow;
 
 /// Where a reference points.
 #[derive(PartialEq)]
@@ -41,6 +42,38 @@ pub(crate) fn same(a: &Tree<'_>, a_root: u32, b: &Tree<'_>, b_root: u32) -> bool
                     _ => a.text(x) == b.text(y),
                 }
         })
+}
+
+/// What two values have in common exactly where they are the [`same`].
+pub(crate) fn normal<'a>(tree: &Tree<'a>, root: u32) -> Cow<'a, [u8]> {
+    let node = tree.node(root);
+    if node.reach == NOWHERE && tree.format.is_php() {
+        return Cow::Borrowed(tree.text(node));
+    }
+    // No payload's value begins with a zero.
+    let mut out = vec![0];
+    let mut put = |text: &[u8]| {
+        out.extend_from_slice(&(text.len() as u32).to_be_bytes());
+        out.extend_from_slice(text);
+    };
+    for inner in &tree.nodes[root as usize..node.next as usize] {
+        match inner.kind {
+            Kind::Same | Kind::Reference => {
+                put(if inner.kind == Kind::Same { b"r" } else { b"R" });
+                match aim(tree, node, inner) {
+                    Aim::Inside(number) => put(format!("inside {number}").as_bytes()),
+                    Aim::Variable(name, live, number) => {
+                        put(format!("{live} {number}").as_bytes());
+                        put(&name.to_bytes());
+                    }
+                    Aim::Nowhere(number) => put(format!("nowhere {number}").as_bytes()),
+                }
+            }
+            kind if kind.is_container() => put(header(tree, inner)),
+            _ => put(tree.text(inner)),
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn header<'a>(tree: &Tree<'a>, node: &Node) -> &'a [u8] {

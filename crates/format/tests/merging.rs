@@ -126,6 +126,21 @@ fn rules_by_path_decide_in_place_of_the_later_committer() {
 }
 
 #[test]
+fn a_union_knows_an_element_again_whose_references_have_other_numbers() {
+    let list =
+        |number, more: &str, count| format!(r#"u|a:{count}:{{i:0;a:2:{{s:1:"y";i:1;s:3:"tie";R:{number};}}{more}}}"#);
+    let base = list(3, "", 1);
+    // Variables that were added before it move all numbers.
+    let mine = format!("a|i:1;{}", list(4, "i:1;s:1:\"m\";", 2));
+    let theirs = format!("b|i:1;c|i:1;{}", list(5, "i:1;s:1:\"t\";", 2));
+    let rules = Rules::parse("u=union").unwrap();
+    let options = MergeOptions { rules: Some(&rules), winner: Winner::Later };
+    let merged = merge(Format::Php, base.as_bytes(), mine.as_bytes(), theirs.as_bytes(), &options).unwrap();
+    let expected = format!("b|i:1;c|i:1;{}a|i:1;", list(5, "i:1;s:1:\"t\";i:2;s:1:\"m\";", 3));
+    assert_eq!(String::from_utf8(merged.payload).unwrap(), expected);
+}
+
+#[test]
 fn the_rule_fail_refuses_a_conflict_and_nothing_else() {
     let (base, mine) = (r#"{"a":{"x":1,"y":1}}"#, r#"{"a":{"x":2,"y":1}}"#);
     let refused = with("a=fail", Winner::Later, base, mine, r#"{"a":{"x":3,"y":1}}"#).unwrap_err();

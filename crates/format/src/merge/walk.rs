@@ -7,8 +7,9 @@ use super::{Cause, Conflict, MergeOptions, Merged, Refused, Rule, Winner};
 use crate::group::Groups;
 use crate::node::{Key, Kind};
 use crate::number::Number;
-use crate::same::same;
+use crate::same::{normal, same};
 use crate::tree::Tree;
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
@@ -357,21 +358,22 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn union(&mut self, base: Option<u32>, mine: u32, theirs: u32) {
-        let texts = |tree: &Tree<'a>, nodes: &[u32]| -> HashSet<&'a [u8]> {
-            nodes.iter().map(|node| tree.text(tree.node(*node))).collect()
+        let forms = |tree: &Tree<'a>, nodes: &[u32]| -> Vec<Cow<'a, [u8]>> {
+            nodes.iter().map(|node| normal(tree, *node)).collect()
         };
+        let set = |forms: &[Cow<'a, [u8]>]| -> HashSet<Cow<'a, [u8]>> { forms.iter().cloned().collect() };
         let (mine_list, theirs_list) = (elements(self.mine, mine), elements(self.theirs, theirs));
-        let in_base = base.map_or_else(HashSet::new, |node| texts(self.base, &elements(self.base, node)));
-        let (in_mine, in_theirs) = (texts(self.mine, &mine_list), texts(self.theirs, &theirs_list));
+        let in_base = base.map_or_else(HashSet::new, |node| set(&forms(self.base, &elements(self.base, node))));
+        let (my_forms, their_forms) = (forms(self.mine, &mine_list), forms(self.theirs, &theirs_list));
+        let (in_mine, in_theirs) = (set(&my_forms), set(&their_forms));
         let mut seen = HashSet::new();
         let mut list = List::open(&mut self.out, self.mine.node(mine).kind);
-        for (from, tree, nodes, other) in
-            [(From::Theirs, self.theirs, theirs_list, &in_mine), (From::Mine, self.mine, mine_list, &in_theirs)]
+        for (from, nodes, forms, other) in
+            [(From::Theirs, theirs_list, their_forms, &in_mine), (From::Mine, mine_list, my_forms, &in_theirs)]
         {
-            for node in nodes {
-                let text = tree.text(tree.node(node));
-                let removed = in_base.contains(text) && !other.contains(text);
-                if !removed && seen.insert(text) {
+            for (node, form) in nodes.into_iter().zip(forms) {
+                let removed = in_base.contains(&form) && !other.contains(&form);
+                if !removed && seen.insert(form) {
                     list.place(&mut self.out);
                     self.take(from, node);
                 }
