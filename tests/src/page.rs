@@ -1,9 +1,15 @@
 //! A visitor of a rig, and what came back from its page `cart.php`.
 
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use cloakroom_testbed::{Browser, Reply, wait_until};
 use serde::Deserialize;
+
+use crate::{Rig, extension};
 
 /// What `cart.php` says.
 #[derive(Debug, Clone, Deserialize)]
@@ -118,4 +124,82 @@ impl Visitor {
 pub fn session_cookies(reply: &Reply) -> Vec<String> {
     let lines = reply.set_cookies().into_iter().filter(|line| line.starts_with("PHPSESSID="));
     lines.map(String::from).collect()
+}
+
+impl Rig {
+    /// A page that opens the session, says so, waits until it is told to go on and then does this; see [`hold`](Self::hold).
+    pub fn held_page(&self, name: &str, code: &str) {
+        self.held_page_that(name, "session_start();", code);
+    }
+
+    /// The same, with other code before it waits.
+    pub fn held_page_that(&self, name: &str, first: &str, code: &str) {
+        self.code(
+            name,
+            &format!(
+                "{first}
+                touch('{0}open' . $_GET['held']);
+                for ($i = 0; $i < 4000 && !file_exists('{0}go' . $_GET['go']); $i++) {{ usleep(5000); clearstatcache(); }}
+                {code}",
+                self.flag("").display()
+            ),
+        );
+    }
+
+    /// What the operator's command answers with `--json` about this rig's store.
+    #[track_caller]
+    pub fn operator(&self, arguments: &[&str]) -> serde_json::Value {
+        let program = extension().with_file_name("cloakroom");
+        let asked = Command::new(&program)
+            .args(["--store", &self.backend.url(None), "--json"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+        assert!(asked.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&asked.stderr));
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error} in {said}"))
+    }
+
+    /// Sends so many requests of one visitor for a [held page](Self::held_page), and waits until all have opened the session.
+    #[track_caller]
+    pub fn hold<'scope>(
+        &self,
+        scope: &'scope Scope<'scope, '_>,
+        visitor: &Visitor,
+        page: &str,
+        count: usize,
+    ) -> Held<'scope> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let first = NEXT.fetch_add(count, Ordering::Relaxed);
+        let join = if page.contains('?') { '&' } else { '?' };
+        let requests = (first..first + count).map(|number| {
+            let (visitor, page) =
+                (visitor.copy(), format!("{page}{join}n={}&held={number}&go={first}", number - first));
+            scope.spawn(move || visitor.get(&page))
+        });
+        let requests = requests.collect();
+        let open = || (first..first + count).all(|number| self.flag(&format!("open{number}")).exists());
+        wait_until("all have opened the session", Duration::from_secs(20), open).unwrap();
+        Held { requests, go: self.flag(&format!("go{first}")) }
+    }
+}
+
+/// Requests that have opened their session and wait: everybody's moment in between.
+#[derive(Debug)]
+pub struct Held<'scope> {
+    requests: Vec<ScopedJoinHandle<'scope, Reply>>,
+    go: PathBuf,
+}
+
+impl Held<'_> {
+    /// Whether all of them are still waiting.
+    pub fn all_wait(&self) -> bool {
+        self.requests.iter().all(|request| !request.is_finished())
+    }
+
+    /// Lets them go on; what they answered.
+    pub fn go(self) -> Vec<Reply> {
+        std::fs::write(&self.go, "").unwrap();
+        self.requests.into_iter().map(|request| request.join().unwrap()).collect()
+    }
 }
