@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `sqlite:PATH` | SQLite, embedded: many processes on one host |
 //! | `mysql://user:password@host:port/database` | MariaDB, MySQL: many servers |
+//! | `mysql://…?table=wp_options` | the same server, in WordPress's options table |
+//! | `wordpress:/path/to/site` | that site's own database, its settings read from wp-config.php |
 //! | `redis://[:password@]host:port/db`, `redis+unix:PATH` | Redis, Valkey: many servers |
 //! | `memory:` | this process only |
 
@@ -16,6 +18,8 @@ pub mod mysql;
 pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "mysql")]
+pub mod wordpress;
 
 use std::sync::Arc;
 
@@ -55,11 +59,13 @@ pub fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>, StoreError> 
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(sqlite::SqliteStore::open(url, options)?)),
         #[cfg(feature = "mysql")]
-        "mysql" => Ok(Arc::new(mysql::MysqlStore::open(url, options)?)),
+        "mysql" => mysql::open(url, options),
+        #[cfg(feature = "mysql")]
+        "wordpress" => wordpress::open(url, options),
         #[cfg(feature = "redis")]
         "redis" | "redis+unix" | "unix" => Ok(Arc::new(redis::RedisStore::open(url, options)?)),
         _ => Err(StoreError::Settings(format!(
-            "cloakroom.store ({}) does not begin with the name of an engine that this build has: sqlite:PATH, mysql://… or redis://…",
+            "cloakroom.store ({}) does not begin with the name of an engine that this build has: sqlite:PATH, mysql://…, wordpress:/path/to/site or redis://…",
             masked(url)
         ))),
     }

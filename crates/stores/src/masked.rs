@@ -5,7 +5,7 @@ const SERVERS: [&str; 8] =
     ["mysql", "postgres", "redis", "rediss", "redis+cluster", "redis+sentinel", "memcached", "tiered"];
 const PATHS: [&str; 5] = ["sqlite", "memory", "redis+unix", "unix", "wordpress"];
 /// Parameters whose values are no secret.
-const HARMLESS: [&str; 5] = ["table", "db", "prefix", "socket", "connections"];
+const HARMLESS: [&str; 6] = ["table", "db", "prefix", "socket", "connections", "config"];
 
 /// The URL as people may see it: its password, and the values of parameters not known to be harmless, are replaced by
 /// `***`. What does not have the form of a store's URL may be a password alone, and is shown up to the engine's name at
@@ -73,6 +73,7 @@ mod tests {
         assert_eq!(masked("redis://:secret@h/0?auth=x&a=b"), "redis://:***@h/0?auth=***&a=***");
         assert_eq!(masked("mysql://u:p@h/db?table=x"), "mysql://u:***@h/db?table=x");
         assert_eq!(masked("sqlite:/var/x.db"), "sqlite:/var/x.db");
+        assert_eq!(masked("wordpress:/srv/a?config=/etc/b&x=y"), "wordpress:/srv/a?config=/etc/b&x=***");
         assert_eq!(masked("nonsense"), "***");
         // Typing errors that hold a password.
         assert_eq!(masked("user:secret@host/db"), "***");

@@ -39,7 +39,7 @@ pub(super) fn of(error: &ServerError) -> Fault {
 }
 
 /// The server's answer at connect.
-pub(super) fn at_connect(error: &ServerError, engine: &'static str, location: &str) -> StoreError {
+pub(super) fn at_connect(error: &ServerError, engine: &'static str, location: &str, written: &str) -> StoreError {
     let detail = match error.code {
         // Too many: it may pass, and nothing is wrong with the settings.
         1040 | 1203 | 1226 => format!(
@@ -47,9 +47,9 @@ pub(super) fn at_connect(error: &ServerError, engine: &'static str, location: &s
             words(error)
         ),
         1045 | 1044 | 1698 => {
-            format!("{}; check user and password in cloakroom.store, and the user's GRANT", words(error))
+            format!("{}; check user and password in {written}, and the user's GRANT", words(error))
         }
-        1049 => format!("{}; create the database, or correct its name in cloakroom.store", words(error)),
+        1049 => format!("{}; create the database, or correct its name in {written}", words(error)),
         1129 | 1130 => format!("{}; allow this host to connect (GRANT, FLUSH HOSTS)", words(error)),
         1047 | 1053 => {
             return StoreError::Unreachable { engine, location: location.to_owned(), detail: words(error) };
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn an_operator_is_told_what_to_do_about_a_refused_connection() {
         for (code, word) in [(1040, "max_connections"), (1045, "password in"), (1049, "create the database")] {
-            let text = at_connect(&error(code, "No"), "MariaDB", "mysql://u:***@h/d").to_string();
+            let text = at_connect(&error(code, "No"), "MariaDB", "mysql://u:***@h/d", "cloakroom.store").to_string();
             assert!(text.contains(word), "{text}");
         }
     }

@@ -21,6 +21,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::row::Reader;
 use super::settings::Settings;
+use super::site;
 use super::sql::{Sql, VERBS, Verb};
 
 /// The largest packet that the protocol knows; the server's own limit is asked for and minded by the store.
@@ -197,7 +198,7 @@ async fn run_script(conn: &mut Conn, text: &str, count: usize, answers: &mut Vec
     let mut result = conn.query_iter(text).await?;
     for _ in 0..count {
         // Told before the set is read to its end: by then the next one has answered.
-        let mut answer = Answer { rows: Vec::new(), affected: result.affected_rows(), said: 0 };
+        let mut answer = Answer { rows: Vec::new(), affected: result.affected_rows(), said: result.last_insert_id().unwrap_or_default() };
         while let Some(row) = result.next().await? {
             answer.rows.push(row);
         }
@@ -218,8 +219,9 @@ async fn opts(settings: &Settings) -> mysql_async::Result<Opts> {
         .prefer_socket(false)
         // The link keeps its statements itself: no parsing and no look-up by text for each use.
         .stmt_cache_size(0);
-    let builder = match &settings.socket {
-        Some(path) => builder.socket(Some(path.clone())),
+    let socket = settings.socket.clone().or_else(|| settings.local.then(site::usual_socket).flatten());
+    let builder = match socket {
+        Some(path) => builder.socket(Some(path)),
         None => builder
             .ip_or_hostname(settings.host.clone())
             .tcp_port(settings.port)

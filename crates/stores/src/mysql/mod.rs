@@ -12,12 +12,14 @@ mod fault;
 mod leases;
 mod link;
 mod list;
+mod options;
 mod owners;
 mod reports;
 mod row;
 mod run;
 mod schema;
 mod settings;
+mod site;
 mod sql;
 mod sweep;
 
@@ -37,7 +39,9 @@ use tokio::sync::Semaphore;
 use self::link::{Link, Server};
 use self::row::Reader;
 use self::run::Effect;
-use self::settings::Settings;
+pub use self::options::OptionsStore;
+use self::settings::{Kind, Settings};
+pub(crate) use self::site::{Site, open as open_site};
 use self::sql::{DONE, EXPIRED, FRESH, OWNER_ENDED, Sql, THERE, Verb};
 use crate::Options;
 
@@ -84,18 +88,22 @@ impl MysqlStore {
     /// # Errors
     /// [`StoreError::Settings`] where the URL is malformed.
     pub fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
-        let settings = Settings::parse(url)?;
-        Ok(Self {
+        Ok(Self::with(Settings::parse(url)?, options))
+    }
+
+    fn with(settings: Settings, options: &Options) -> Self {
+        Self {
             sql: Sql::new(&settings.table),
             clock: options.clock.clone(),
-            create: options.create,
+            // The options table is WordPress's to make.
+            create: options.create && settings.kind == Kind::Own,
             idle: Mutex::default(),
             permits: Semaphore::new(settings.connections),
             difference: Mutex::default(),
             mysql: AtomicBool::new(false),
             skip_locked: AtomicBool::new(false),
             settings,
-        })
+        }
     }
 
     fn engine(&self) -> &'static str {
@@ -147,6 +155,21 @@ impl MysqlStore {
             self.keep(link);
         }
         Ok(self.time())
+    }
+}
+
+/// Opens `mysql://…`: sessions in tables of their own, or in WordPress's options table where `table=` names one.
+///
+/// # Errors
+/// [`StoreError::Settings`] where the URL is malformed.
+pub(crate) fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(of(Settings::parse(url)?, options))
+}
+
+fn of(settings: Settings, options: &Options) -> Arc<dyn Store> {
+    match settings.kind {
+        Kind::Own => Arc::new(MysqlStore::with(settings, options)),
+        Kind::Options => Arc::new(OptionsStore::with(settings, options)),
     }
 }
 

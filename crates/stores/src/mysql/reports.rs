@@ -83,7 +83,7 @@ fn tally(row: Row) -> Result<Tally, Damaged> {
 }
 
 /// The text, cut to so many bytes where a character ends.
-fn cut(text: &str, bytes: usize) -> &str {
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }

@@ -9,6 +9,7 @@ use tokio::time::timeout_at;
 
 use super::fault::{self, Fault};
 use super::link::{Answer, Link};
+use super::settings::{Kind, Settings};
 use super::sql::{NO_GATE, Verb};
 use super::{MysqlStore, schema};
 
@@ -39,6 +40,16 @@ pub(super) enum Work<'a> {
     /// So many statements as one text; nothing of them stands when one of them fails, because they are a transaction, or
     /// what stands may stand.
     Script(&'a str, usize),
+}
+
+impl Work<'_> {
+    /// Bytes of what grows with the session.
+    fn size(self) -> u64 {
+        match self {
+            Self::Verb(_, _, size) => size,
+            Self::Script(text, _) => text.len() as u64,
+        }
+    }
 }
 
 /// Room for everything in a request but its large values.
@@ -110,9 +121,8 @@ impl MysqlStore {
                 Err(error) => return Err(error),
             };
             answers.clear();
-            if let Work::Verb(_, _, size) = work
-                && size + OVERHEAD > link.server.max_packet
-            {
+            let size = work.size();
+            if size + OVERHEAD > link.server.max_packet {
                 let limit = link.server.max_packet;
                 self.keep(link);
                 return Err(StoreError::TooLarge { engine: self.engine(), size, limit });
@@ -190,7 +200,6 @@ impl MysqlStore {
                 }
                 Fault::TooLarge => {
                     let limit = link.server.max_packet;
-                    let size = if let Work::Verb(_, _, size) = work { size } else { 0 };
                     return Err(StoreError::TooLarge { engine: self.engine(), size, limit });
                 }
                 Fault::Unknown if effect != Effect::Read => {
@@ -232,7 +241,8 @@ impl MysqlStore {
                     return Ok(link);
                 }
                 Ok(Err(Error::Server(error))) => {
-                    return Err(fault::at_connect(&error, self.engine(), &self.settings.location));
+                    let Settings { written, location, .. } = &self.settings;
+                    return Err(fault::at_connect(&error, self.engine(), location, written));
                 }
                 // Somebody was there and went away in the middle: a server that starts again, a proxy that changes over.
                 Ok(Err(error)) if broken < HANDSHAKES && fault::cut_short(&error) => {
@@ -291,7 +301,13 @@ impl MysqlStore {
         }
     }
 
-    fn no_table(&self) -> String {
+    pub(super) fn no_table(&self) -> String {
+        if self.settings.kind == Kind::Options {
+            return format!(
+                "there is no table {} in the database; sessions are kept in WordPress's options table where WordPress has made one: check table= and $table_prefix",
+                self.sql.records
+            );
+        }
         format!(
             "there is no table {} (or not all that belong to it); it is made when the first session is kept",
             self.sql.records

@@ -6,9 +6,11 @@ use percent_encoding::percent_decode_str;
 use crate::masked;
 
 /// Connections that one process opens at most, where the URL does not say.
-const CONNECTIONS: usize = 16;
+pub(super) const CONNECTIONS: usize = 16;
 /// Longest name of the table: the side tables' names are made of it, and an identifier has 64 characters.
 const TABLE_LENGTH: usize = 50;
+/// Longest name that the servers know.
+const IDENTIFIER_LENGTH: usize = 64;
 
 /// What the URL says.
 #[derive(Clone)]
@@ -21,10 +23,32 @@ pub(super) struct Settings {
     pub(super) socket: Option<String>,
     pub(super) database: String,
     pub(super) table: String,
+    /// What kind of table that is.
+    pub(super) kind: Kind,
     /// How many connections one process opens at most.
     pub(super) connections: usize,
+    /// `localhost` means the system's own socket where there is one, as PHP has it.
+    pub(super) local: bool,
+    /// Where user and password are written.
+    pub(super) written: &'static str,
     /// The URL as people may see it.
     pub(super) location: String,
+}
+
+/// What kind of table sessions are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One of their own, with its side tables.
+    Own,
+    /// WordPress's options table.
+    Options,
+}
+
+impl Kind {
+    /// What a table's name says: those that end in `options` are WordPress's.
+    pub(super) fn of(table: &str) -> Self {
+        if table.ends_with("options") { Self::Options } else { Self::Own }
+    }
 }
 
 impl std::fmt::Debug for Settings {
@@ -79,7 +103,10 @@ impl Settings {
             socket: None,
             database,
             table: "cloakroom".to_owned(),
+            kind: Kind::Own,
             connections: CONNECTIONS,
+            local: false,
+            written: "cloakroom.store",
             location: location.clone(),
         };
         for (name, value) in query.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {
@@ -87,11 +114,8 @@ impl Settings {
             match name {
                 "socket" if value.starts_with('/') => settings.socket = Some(value),
                 "socket" => return Err(wrong("socket must be an absolute path")),
-                "table" => settings.table = table(value).map_err(wrong)?,
-                "connections" => {
-                    let count = value.parse().ok().filter(|n| (1..=1000).contains(n));
-                    settings.connections = count.ok_or_else(|| wrong("connections must be a number from 1 to 1000"))?;
-                }
+                "table" => (settings.table, settings.kind) = table(value).map_err(wrong)?,
+                "connections" => settings.connections = connections(&value).map_err(wrong)?,
                 _ => return Err(wrong("it has a parameter that is none of table, socket and connections")),
             }
         }
@@ -99,16 +123,21 @@ impl Settings {
     }
 }
 
-/// A table's name that needs no quoting beyond backticks.
-fn table(name: String) -> Result<String, &'static str> {
+/// A table's name that needs no quoting beyond backticks, and what kind of table it names.
+pub(super) fn table(name: String) -> Result<(String, Kind), &'static str> {
+    let kind = Kind::of(&name);
+    let longest = if kind == Kind::Own { TABLE_LENGTH } else { IDENTIFIER_LENGTH };
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$');
-    if name.is_empty() || name.len() > TABLE_LENGTH || !plain {
+    if name.is_empty() || name.len() > longest || !plain {
         return Err("the table's name must be 1 to 50 letters, digits, _ or $");
     }
-    if name.ends_with("_options") {
-        return Err("keeping sessions in WordPress's options table is not built yet; name a table of their own");
-    }
-    Ok(name)
+    Ok((name, kind))
+}
+
+/// How many connections a process may open.
+pub(super) fn connections(value: &str) -> Result<usize, &'static str> {
+    let count = value.parse().ok().filter(|n| (1..=1000).contains(n));
+    count.ok_or("connections must be a number from 1 to 1000")
 }
 
 #[cfg(test)]
@@ -128,13 +157,20 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_options_is_wordpress_own() {
+        for (name, kind) in [("wp_options", Kind::Options), ("options", Kind::Options), ("wp_cloakroom", Kind::Own)] {
+            let settings = Settings::parse(&format!("mysql://u@h/db?table={name}")).expect("parses");
+            assert_eq!((settings.table.as_str(), settings.kind), (name, kind));
+        }
+    }
+
+    #[test]
     fn a_malformed_url_is_an_error_that_shows_no_password() {
         for url in [
             "mysql://u:sesame@h",
             "mysql://u:sesame@h/",
             "mysql://u:sesame@h:port/db",
             "mysql://u:sesame@h/db?table=a;b",
-            "mysql://u:sesame@h/db?table=wp_options",
             "mysql://u:sesame@h/db?sslmode=on",
             "mysql://u:sesame@h/db?socket=relative",
             "mysql://u:sesame@h/db?connections=0",

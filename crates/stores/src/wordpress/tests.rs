@@ -1,0 +1,1 @@
+//! Places and errors of the URL.
