@@ -12,10 +12,18 @@ namespace Cloakroom;
  */
 final class Autoloader {
 
-	/** Class names outside our namespace, in lower case, with their files under `includes/`. @var array<string, string> */
+	/**
+	 * Class names outside our namespace, in lower case, with their files under `includes/`.
+	 *
+	 * @var array<string, string>
+	 */
 	private static array $names = array();
 
-	/** Whether the autoloader is on. */
+	/**
+	 * Whether the autoloader is on.
+	 *
+	 * @var bool
+	 */
 	private static bool $registered = false;
 
 	/**

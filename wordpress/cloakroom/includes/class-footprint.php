@@ -13,7 +13,7 @@ namespace Cloakroom;
 final class Footprint {
 
 	/** Options of each site. Transients and site transients whose names begin with `cloakroom_` go as well. */
-	public const OPTIONS = array( Settings::OPTION );
+	public const OPTIONS = array( Settings::OPTION, Callers::OPTION );
 
 	/** Options of the network. */
 	public const NETWORK_OPTIONS = array();
@@ -50,12 +50,29 @@ final class Footprint {
 	}
 
 	/**
+	 * IDs of the network's sites.
+	 *
+	 * @return list<int>
+	 */
+	private static function sites(): array {
+		return array_map(
+			'intval',
+			get_sites(
+				array(
+					'fields' => 'ids',
+					'number' => 0,
+				)
+			)
+		);
+	}
+
+	/**
 	 * Removes everything from the network, or from the only site.
 	 */
 	public static function remove(): void {
 		if ( is_multisite() ) {
-			foreach ( get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) as $site ) {
-				switch_to_blog( (int) $site );
+			foreach ( self::sites() as $site ) {
+				switch_to_blog( $site );
 				self::remove_from_site();
 				restore_current_blog();
 			}

@@ -26,9 +26,17 @@ final class Plugin {
 	);
 
 	/** Areas that are there when the extension keeps this server's sessions. Without it the site works as it did before. */
-	private const WITH_EXTENSION = array();
+	private const WITH_EXTENSION = array(
+		Callers::class,
+		Compat\Compatibility::class,
+		Cli\Old_Commands::class,
+	);
 
-	/** Whether it has been booted. */
+	/**
+	 * Whether it has been booted.
+	 *
+	 * @var bool
+	 */
 	private static bool $booted = false;
 
 	/**
@@ -58,6 +66,7 @@ final class Plugin {
 	 */
 	public static function activate(): void {
 		Settings::remember_activation();
+		( new Compat\Compatibility() )->load_first();
 	}
 
 	/**

@@ -28,7 +28,7 @@ final class Diagnosis {
 		if ( $this->runtime->works() ) {
 			return array();
 		}
-		$steps = array_merge( $this->loading(), $this->handing_over() );
+		$steps   = array_merge( $this->loading(), $this->handing_over() );
 		$steps[] = $this->restart();
 		return $steps;
 	}

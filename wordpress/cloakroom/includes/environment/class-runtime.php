@@ -21,7 +21,11 @@ final class Runtime {
 	/** The line that hands sessions to it. */
 	public const HANDLER_LINE = 'session.save_handler=cloakroom';
 
-	/** This request's. */
+	/**
+	 * This request's.
+	 *
+	 * @var self|null
+	 */
 	private static ?self $here = null;
 
 	/**

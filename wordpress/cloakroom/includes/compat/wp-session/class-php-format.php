@@ -1,0 +1,110 @@
+<?php
+/**
+ * PHP's format of sessions.
+ *
+ * @package Cloakroom
+ */
+
+namespace Cloakroom\Compat\WP_Session;
+
+/**
+ * Reads `name|value name|value …`. `session_decode()` can't be asked: it ends the visitor's session when the text is bad. Objects
+ * are not built here (the text may come from anywhere): they are kept as they are and become themselves at the next request.
+ */
+final class Php_Format {
+
+	/** So deep may values lie in each other. */
+	private const DEPTH = 128;
+
+	/**
+	 * Where the reader stands.
+	 *
+	 * @var int
+	 */
+	private int $at = 0;
+
+	/**
+	 * Of a text.
+	 *
+	 * @param string $text The text.
+	 */
+	private function __construct( private readonly string $text ) {}
+
+	/**
+	 * The variables, or null if the text is not of this format from its beginning to its end.
+	 *
+	 * @param string $text The text; '' is a session without variables.
+	 * @return array<int|string, mixed>|null
+	 */
+	public static function decode( string $text ): ?array {
+		$reader = new self( $text );
+		$values = array();
+		while ( $reader->at < strlen( $text ) ) {
+			$bar = strpos( $text, '|', $reader->at );
+			if ( false === $bar ) {
+				return null;
+			}
+			$name       = substr( $text, $reader->at, $bar - $reader->at );
+			$reader->at = $bar + 1;
+			if ( ! $reader->skip( self::DEPTH ) ) {
+				return null;
+			}
+			$value = self::value( substr( $text, $bar + 1, $reader->at - $bar - 1 ) );
+			if ( null === $value ) {
+				return null;
+			}
+			$values[ $name ] = $value[0];
+		}
+		return $values;
+	}
+
+	/**
+	 * One value in an array, or null if it can't be read.
+	 *
+	 * @param string $text The value's text.
+	 * @return array{mixed}|null
+	 */
+	private static function value( string $text ): ?array {
+		// phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.PHP.DiscouragedPHPFunctions -- no classes are allowed.
+		$value = @unserialize( $text, array( 'allowed_classes' => false ) );
+		return false === $value && 'b:0;' !== $text ? null : array( $value );
+	}
+
+	/**
+	 * Steps over one value.
+	 *
+	 * @param int $depth How deep it may be.
+	 */
+	private function skip( int $depth ): bool {
+		if ( $depth < 0 || 1 !== preg_match( '/\G(?:N;|[bidrR]:[^;]{1,64};|[sE]:(\d{1,10}):"|(?:O:\d{1,10}:"[^"]*"|a):(\d{1,10}):\{)/', $this->text, $found, 0, $this->at ) ) {
+			return false;
+		}
+		$this->at += strlen( $found[0] );
+		if ( isset( $found[2] ) ) {
+			for ( $rest = 2 * (int) $found[2]; $rest > 0; --$rest ) {
+				if ( ! $this->skip( $depth - 1 ) ) {
+					return false;
+				}
+			}
+			return $this->expect( '}' );
+		}
+		if ( isset( $found[1] ) ) {
+			$this->at += (int) $found[1];
+			return $this->expect( '";' );
+		}
+		return true;
+	}
+
+	/**
+	 * Steps over a mark.
+	 *
+	 * @param string $mark The mark.
+	 */
+	private function expect( string $mark ): bool {
+		if ( $this->at > strlen( $this->text ) || substr( $this->text, $this->at, strlen( $mark ) ) !== $mark ) {
+			return false;
+		}
+		$this->at += strlen( $mark );
+		return true;
+	}
+}
