@@ -14,7 +14,7 @@ use crate::report::Reporter;
 use crate::ring::KeyRing;
 use crate::session::{Held, Session, Ticket};
 use crate::store::{Budget, EndedOwner, Holder, Store, StoreError, Swept};
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Time};
 
 /// Opens, commits, rotates and ends sessions. One for each process; cheap to make, connects to nothing by itself.
 ///
@@ -219,9 +219,29 @@ impl Engine {
         let owners = self.store.owners().ok_or_else(|| {
             StoreError::Settings("This store can't find sessions by their owner; end them one by one.".into())
         })?;
-        let now = self.store.now(budget).await?;
+        let budget = self.breaker.admit(budget)?;
+        let now = self.breaker.note(self.store.now(budget).await)?;
         let tombstone = Tombstone::new(EndKind::Owner, now, self.policy.tombstone)?;
-        Ok(owners.end_owner(budget, owner, &tombstone, except).await?)
+        Ok(self.breaker.note_write(owners.end_owner(budget, owner, &tombstone, except).await)?)
+    }
+
+    /// Ends all sessions of an owner but this one, whose request has asked for it: its owner, its successors and what it
+    /// writes from here on are those of somebody who has been seen since.
+    ///
+    /// # Errors
+    /// When the store fails or can't find sessions by owner.
+    pub async fn end_owner_but(
+        &self,
+        budget: Budget,
+        owner: &Owner,
+        session: &mut Session,
+    ) -> Result<EndedOwner, EngineError> {
+        let except = session.has_record().then_some(session.key);
+        let ended = self.end_owner(budget, owner, except.as_ref()).await?;
+        // Later than the tombstone, which was set before this.
+        let now = self.store.now(budget).await?;
+        session.seen = session.seen.max(Time(now.0 + 1));
+        Ok(ended)
     }
 
     /// Housekeeping of the store's own, for the time after a response was sent. Costs nothing most of the time.

@@ -10,7 +10,7 @@ mod status;
 mod telling;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use cloakroom::{Absent, Budget, EngineError, Notice, Opening, Session, SessionId};
 
@@ -76,6 +76,8 @@ pub(crate) struct Door {
     /// The session as it was before `cloakroom_lock()` brought it up to date.
     before_lock: Option<Session>,
     counters: Counters,
+    /// When the store last began to fail, and how.
+    last_outage: Option<(SystemTime, String)>,
     api: api::Api,
 }
 
@@ -115,6 +117,7 @@ impl Door {
         self.request.opened(raw);
         match self.site(raw) {
             Ok(site) => {
+                let site = self.with_rules(site);
                 self.request.hardening =
                     Hardening { strict: site.settings.strict, httponly: site.settings.httponly, hide_cookie: false };
                 self.request.strict = site.settings.strict || raw.use_strict_mode;
@@ -383,9 +386,12 @@ impl Door {
         }
         while let Some(notice) = site.engine.breaker().notice() {
             self.log.say(match notice {
-                Notice::Began(error) => format!(
-                    "{error} Pages are served without their session until it answers; cookies and stored sessions stay."
-                ),
+                Notice::Began(error) => {
+                    self.last_outage = Some((SystemTime::now(), error.to_string()));
+                    format!(
+                        "{error} Pages are served without their session until it answers; cookies and stored sessions stay."
+                    )
+                }
                 Notice::Over { lasted, detached } => format!(
                     "The store answers again after {}; {detached} requests of this process ran without their session.",
                     seconds(lasted)

@@ -93,7 +93,7 @@ impl IdShape {
 }
 
 /// A site's settings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) store: StoreAt,
     pub(crate) namespace: Namespace,

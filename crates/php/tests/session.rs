@@ -185,7 +185,8 @@ fn a_class_that_saves_while_php_still_reads_the_session_does_not_store_half_of_i
     ] {
         let fill = format!("{class} session_start(); $_SESSION = ['a' => 1, 'waker' => new Waker, 'z' => 'kept'];");
         site.get(&mut visitor, &fill).clean();
-        let reply = site.get(&mut visitor, &format!("ob_start(); {class} {code} @session_abort(); echo ob_get_clean();"));
+        let reply =
+            site.get(&mut visitor, &format!("ob_start(); {class} {code} @session_abort(); echo ob_get_clean();"));
         assert!(reply.body.ends_with("false"), "{code}: {reply:?}");
         assert!(reply.log.contains(&format!("{way}() was called while PHP was still reading")), "{code}: {reply:?}");
         let show = format!("{class} session_start(); echo $_SESSION['a'] ?? 'no a', $_SESSION['z'] ?? 'no z';");

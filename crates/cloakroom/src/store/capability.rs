@@ -103,6 +103,8 @@ pub struct Counts {
     pub ended: u64,
     /// Bytes of all live payloads before compression and sealing.
     pub bytes: u64,
+    /// Whether a part was counted and taken for the whole.
+    pub estimate: bool,
 }
 
 /// Counting.

@@ -92,6 +92,18 @@ impl Rules {
         list.map(Self)
     }
 
+    /// These rules, and those of `more` where none of these fits.
+    #[must_use]
+    pub fn and(mut self, more: &Self) -> Self {
+        self.0.extend(more.0.iter().cloned());
+        self
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The rule for a path; `None` where no rule is named.
     pub(crate) fn find(&self, path: &[Key<'_>]) -> Option<Rule> {
         self.0.iter().find(|(steps, _)| matches(steps, path)).map(|(_, rule)| *rule)

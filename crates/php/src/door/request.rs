@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::{Dropped, Lifetime, OwnRotation, Session, SessionId};
+use cloakroom::{Dropped, Key, Lifetime, OwnRotation, Session, SessionId};
+
+use cloakroom_format::Rules;
 
 use super::encoding::Pending;
 use super::locks::Manners;
@@ -68,6 +70,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Last {
     pub(crate) state: Option<&'static str>,
     pub(crate) key: Option<String>,
+    pub(crate) full: Option<Key>,
 }
 
 /// The session that is open.
@@ -115,6 +118,8 @@ pub(crate) struct Request {
     pub(crate) sweep_due: bool,
     /// The open or last session's ticket leads nowhere: it could not be stored.
     pub(crate) ticket_is_void: bool,
+    /// Merge rules that the application has added.
+    pub(crate) rules: Rules,
     issued: Vec<Vec<u8>>,
     held: Option<Held>,
 }
@@ -144,7 +149,8 @@ impl Request {
 
     /// The session is closed.
     pub(crate) fn closed(&mut self) {
-        self.last = Last { state: Some(self.state()), key: self.session().map(|s| s.key().short()) };
+        let key = self.session().map(|s| *s.key());
+        self.last = Last { state: Some(self.state()), key: key.map(|k| k.short()), full: key };
         if let Some(rotation) = self.session_mut().and_then(Session::take_rotation) {
             self.rotation = Some(rotation);
         }

@@ -50,7 +50,7 @@ impl Count for MysqlStore {
 }
 
 fn counts(answers: Vec<Answer>, times: u64) -> Result<Counts, Damaged> {
-    let mut counts = Counts::default();
+    let mut counts = Counts { estimate: times > 1, ..Counts::default() };
     for row in answers.into_iter().flat_map(|a| a.rows) {
         let mut row = Reader::new(row);
         let (state, rows, owned, bytes) = (row.number()?, row.number()?, row.number()?, row.number()?);

@@ -300,6 +300,7 @@ fn reckon(counts: Counts, scanned: u64, total: u64) -> Counts {
         moved: whole(counts.moved),
         ended: whole(counts.ended),
         bytes: whole(counts.bytes),
+        estimate: true,
     }
 }
 
@@ -343,8 +344,8 @@ mod tests {
 
     #[test]
     fn a_count_of_a_part_is_taken_for_the_whole() {
-        let part = Counts { live: 10, owned: 5, moved: 1, ended: 0, bytes: 1000 };
-        let whole = Counts { live: 40, owned: 20, moved: 4, ended: 0, bytes: 4000 };
+        let part = Counts { live: 10, owned: 5, moved: 1, ended: 0, bytes: 1000, estimate: true };
+        let whole = Counts { live: 40, owned: 20, moved: 4, ended: 0, bytes: 4000, estimate: true };
         assert_eq!(reckon(part, 25, 100), whole);
         assert_eq!(reckon(part, 100, 90), part, "what was seen is there");
     }

@@ -126,6 +126,7 @@ fn extrapolated(counts: Counts, reached: i64) -> Counts {
         moved: whole(counts.moved),
         ended: whole(counts.ended),
         bytes: whole(counts.bytes),
+        estimate: true,
     }
 }
 
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_count_cut_short_tells_of_the_whole() {
-        let part = Counts { live: 1000, owned: 10, moved: 0, ended: 4, bytes: 1 << 40 };
+        let part = Counts { live: 1000, owned: 10, moved: 0, ended: 4, bytes: 1 << 40, estimate: true };
         let whole = extrapolated(part, i64::MAX / 4);
         assert_eq!((whole.live, whole.owned, whole.moved, whole.ended), (4000, 40, 0, 16));
         assert_eq!(extrapolated(part, i64::MAX), part);

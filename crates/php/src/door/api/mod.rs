@@ -1,9 +1,11 @@
 //! The functions for applications and for people who look after sessions: named records, lists, reports. They work
 //! whether or not a session is open, with the settings in force, inside the one budget that a request has.
 
+mod doctor;
 mod lists;
 mod named;
 mod options;
+mod rules;
 mod values;
 
 use std::collections::BTreeMap;
@@ -112,7 +114,10 @@ impl Door {
             Function::EndAll => call.end_all(),
             Function::Report => call.report(),
             Function::Sweep => call.sweep(),
-            Function::Doctor | Function::Rules | Function::Settings | Function::Error => Value::Null,
+            Function::Doctor => call.doctor(),
+            Function::Rules => call.rules(),
+            Function::Settings => call.settings(),
+            Function::Error => Value::Null,
         })
     }
 }
