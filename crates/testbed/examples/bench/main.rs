@@ -5,6 +5,7 @@
 //! another one each time, so that a noisy minute hits all of them; ratios are taken within a round. See docs/bench.md.
 #![forbid(unsafe_code)]
 
+mod cached;
 mod cpu;
 mod facts;
 mod fastcgi;
@@ -76,8 +77,10 @@ fn run() -> Result<()> {
     let shared = with_sessions
         .map(|subject| Ok((subject.name, shared::measure(subject, effort.requests / 3)?)))
         .collect::<Result<Vec<_>>>()?;
+    eprintln!("a page behind a page cache");
+    let cached = cached::measure(&place)?;
     let settings: Vec<_> = subjects.iter().map(|subject| (subject.name, subject.settings.clone())).collect();
-    let report = report::Report { effort, facts, settings, cells, shared };
+    let report = report::Report { effort, facts, settings, cells, shared, cached };
     out.write("results.json", report.to_json())?;
     let text = report.to_markdown();
     let path = out.write("report.md", &text)?;

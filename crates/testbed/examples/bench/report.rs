@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::Effort;
+use crate::cached::Cached;
 use crate::figures::{Ratio, median};
 use crate::load::{CROWDS, SIZES, Sample};
 use crate::shared::Shared;
@@ -36,6 +37,7 @@ pub(crate) struct Report {
     pub(crate) settings: Vec<(&'static str, String)>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) shared: Vec<(&'static str, Shared)>,
+    pub(crate) cached: Vec<Cached>,
 }
 
 /// What a session costs beyond the page, in one cell; microseconds of CPU, medians over rounds.
@@ -147,6 +149,7 @@ impl Report {
             "costs": self.costs(),
             "targets": self.targets(),
             "one_session": shared,
+            "page_cache": self.cached,
             "rounds": self.cells,
         });
         format!("{all:#}\n")
@@ -171,6 +174,7 @@ impl Report {
             }
         }
         self.write_shared(&mut out);
+        self.write_cached(&mut out);
         out
     }
 
@@ -219,6 +223,21 @@ impl Report {
                 wait(wait_p99),
                 wait(wait_longest)
             );
+        }
+    }
+}
+
+impl Report {
+    fn write_cached(&self, out: &mut String) {
+        let _ = writeln!(
+            out,
+            "\n## A page that leaves its session empty, behind nginx's page cache\n\n\
+             Visitors without cookies, eight at a time; the clients run on the same machine.\n\n\
+             | handler | requests a second | hits | cookies sent |\n|---|--:|--:|--:|"
+        );
+        for cached in &self.cached {
+            let (rate, hits) = (cached.rate(), 100.0 * cached.hit_ratio());
+            let _ = writeln!(out, "| {} | {rate:.0} | {hits:.2} % | {} |", cached.name, cached.cookies);
         }
     }
 }
