@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What `make test` runs bounded, for long: histories on every store, the merge against real PHP, the commit protocol in every order.
+# What `make test` runs bounded, for long: the merge against real PHP, an attack on a log-in in real time, the commit protocol in
+# every order, histories on every store.
 #   CLOAKROOM_ORACLE_ROUNDS   how many generated sessions PHP judges (default a million)
-# Usage: scripts/check-long.sh [histories|oracle|exhaustive]…   all of them unless some are named
+# Usage: scripts/check-long.sh [oracle|planted|exhaustive|histories]…   all of them unless some are named
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export CLOAKROOM_CHECK_LONG=1 CLOAKROOM_TEST_ALL=1
@@ -15,7 +16,11 @@ part() {
 	"$@" || status=1
 }
 chosen="$*"
-part histories cargo test --locked --package cloakroom-system-tests --test histories -- --nocapture --test-threads 1
 part oracle cargo test --release --locked --package cloakroom-format --test php_oracle -- --nocapture
+planted() {
+	scripts/build.sh && cargo test --locked --package cloakroom-system-tests --test planted -- --nocapture
+}
+part planted planted
 part exhaustive cargo test --release --locked --package cloakroom --test exhaustive -- --nocapture --test-threads 1
+part histories cargo test --locked --package cloakroom-system-tests --test histories -- --nocapture --test-threads 1
 exit "$status"
