@@ -25,12 +25,12 @@ pub struct Options {
     /// `cloakroom.store` is not set: sessions go where an operator who sets nothing finds them.
     pub unset: bool,
     /// nginx keeps pages.
-    pub cached: bool,
+    pub cache: Option<PageCache>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { servers: 2, workers: 4, settings: Vec::new(), own: false, proxied: false, unset: false, cached: false }
+        Self { servers: 2, workers: 4, settings: Vec::new(), own: false, proxied: false, unset: false, cache: None }
     }
 }
 
@@ -163,7 +163,7 @@ fn start(mut settings: PhpSettings, options: &Options) -> Site {
         settings = settings.set(name, value);
     }
     let fpm = FpmOptions { workers: options.workers, settings, ..FpmOptions::default() };
-    let nginx = NginxOptions { cache: options.cached.then(PageCache::default), ..NginxOptions::default() };
+    let nginx = NginxOptions { cache: options.cache.clone(), ..NginxOptions::default() };
     Site::start_with(&SiteOptions { servers: options.servers, fpm, nginx }).unwrap()
 }
 

@@ -6,14 +6,14 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use cloakroom_system_tests::{Options, Rig, Store, Visitor, session_cookies};
-use cloakroom_testbed::{Stream, needs};
+use cloakroom_testbed::{PageCache, Stream, needs};
 
 /// One block of 64 KiB, different for each number.
 const BLOCKS: &str =
     "function block( $number ) { return substr( str_repeat( hash( 'sha256', (string) $number ), 1024 ), 0, 65536 ); }";
 
 fn cached() -> Options {
-    Options { cached: true, ..Options::default() }
+    Options { cache: Some(PageCache::default()), ..Options::default() }
 }
 
 /// A page of so many blocks; `before` and `after` are code around them.
@@ -230,7 +230,8 @@ fn peak(pid: i32) -> u64 {
 #[test]
 fn a_large_page_costs_a_worker_no_more_than_what_is_held_back() {
     needs!("php-fpm", "nginx");
-    let rig = Rig::with(Store::Sqlite, Options { cached: true, ..Options::default().one_worker() });
+    let rig =
+        Rig::with(Store::Sqlite, Options { cache: Some(PageCache::default()), ..Options::default().one_worker() });
     blocks(&rig, "large.php", 800, "", "");
     blocks(&rig, "small.php", 8, "", "");
     for _ in 0..5 {
@@ -245,4 +246,32 @@ fn a_large_page_costs_a_worker_no_more_than_what_is_held_back() {
     let grown = peak(worker) - before;
     // 1 MB is held back, in a buffer that may double as it grows.
     assert!(grown < 4 << 10, "a page of 50 MB made the worker grow by {grown} KiB");
+}
+
+/// What a cache that does not look at cookies shows a visitor whose cart has an item, by the setting `cloakroom.vary_cookie`.
+#[test]
+fn a_cache_that_ignores_cookies_keeps_visitors_apart_by_vary() {
+    needs!("php-fpm", "nginx");
+    for (vary, shown) in [("0", "0 items"), ("1", "1 items")] {
+        let cache = PageCache { cookie: "of_nobody".into(), ..PageCache::default() };
+        let options = Options { cache: Some(cache), ..Options::default() }.set("cloakroom.vary_cookie", vary);
+        let rig = Rig::with(Store::Sqlite, options);
+        rig.code("add.php", "session_start(); $_SESSION['cart'][] = 1; echo 'added';");
+        rig.code("cart.php", "session_start(); echo count( $_SESSION['cart'] ?? array() ), ' items';");
+        let (reader, buyer) = (rig.visitor(), rig.visitor());
+        for (round, state) in ["MISS", "HIT"].iter().enumerate() {
+            let reply = reader.get("/cart.php");
+            assert_eq!((reply.header("x-cache"), reply.body.as_str()), (Some(*state), "0 items"), "{round}");
+            assert_eq!(
+                reply.header("vary").is_some_and(|line| line.contains("Cookie")),
+                vary == "1",
+                "{:?}",
+                reply.headers
+            );
+        }
+        buyer.get("/add.php");
+        assert_eq!(buyer.get("/cart.php").body, shown, "vary_cookie={vary}");
+        assert_eq!(reader.get("/cart.php").body, "0 items");
+        rig.assert_quiet();
+    }
 }

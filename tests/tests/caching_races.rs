@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use cloakroom_system_tests::{Options, Rig, Store, Visitor, on_each_store};
-use cloakroom_testbed::{Reply, needs};
+use cloakroom_testbed::{PageCache, Reply, needs};
 
 /// Rounds on each store; the orders in which two requests can meet come up many times in so many.
 const ROUNDS: usize = 150;
 
 fn rig(store: Store) -> Rig {
-    let rig = Rig::with(store, Options { cached: true, ..Options::default() });
+    let rig = Rig::with(store, Options { cache: Some(PageCache::default()), ..Options::default() });
     rig.page("basket.php", include_str!("../pages/basket.php"));
     rig
 }

@@ -209,3 +209,21 @@ fn a_cart_outlives_down_and_up_on_every_store() {
         assert!(action(&visitor, "show").contains(r#""cart":{"7":1}"#), "{store}");
     }
 }
+
+/// The demo's plugin starts a session for everyone, and its page comes out of the page cache all the same.
+#[test]
+fn the_demos_page_is_a_hit_until_there_is_a_cart_and_again_when_it_is_empty() {
+    needs!("mariadbd", "php-fpm", "nginx", "wordpress", "extension");
+    let up = Up::new();
+    up.up(&[]);
+    let state = |visitor: &Browser| visitor.get("/").unwrap().header("x-cache").unwrap_or_default().to_string();
+    state(&up.visitor());
+    let visitor = up.visitor();
+    assert_eq!(state(&visitor), "HIT");
+    action(&visitor, "add&item=3");
+    assert_eq!(state(&visitor), "BYPASS");
+    assert_eq!(state(&up.visitor()), "HIT");
+    action(&visitor, "clear");
+    assert_eq!(state(&visitor), "BYPASS", "the one more request");
+    assert_eq!((state(&visitor).as_str(), visitor.cookie("PHPSESSID")), ("HIT", None));
+}
