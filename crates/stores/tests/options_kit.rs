@@ -79,11 +79,15 @@ impl Drop for Database {
             return;
         }
         let ask = |sql: &str| self.server.sql(&self.name, sql).expect("asks").trim().to_owned();
-        let others = ask("SELECT COUNT(*) FROM wp_options WHERE option_id<=4 AND autoload='yes' AND option_value RLIKE \
+        let others =
+            ask("SELECT COUNT(*) FROM wp_options WHERE option_id<=4 AND autoload='yes' AND option_value RLIKE \
             '^(http://shop|not a record|nor this)$'");
         assert_eq!(others, "4", "a row that is not ours was changed");
         assert_eq!(ask("SELECT COUNT(*) FROM wp_options WHERE option_id>4 AND autoload<>'no'"), "0");
-        assert_eq!(ask("SELECT COUNT(*) FROM wp_options WHERE option_id>4 AND option_name NOT LIKE '\\_cloakroom\\_%'"), "0");
+        assert_eq!(
+            ask("SELECT COUNT(*) FROM wp_options WHERE option_id>4 AND option_name NOT LIKE '\\_cloakroom\\_%'"),
+            "0"
+        );
     }
 }
 

@@ -27,7 +27,8 @@ pub(super) fn of(error: &ServerError) -> Fault {
     match error.code {
         1146 => Fault::NoTable,
         // Deadlock, lock wait, changed since read, table changed; WSREP aborts come as deadlocks.
-        1205 | 1213 | 1020 | 1412 => Fault::Busy,
+        // 1467 is how a deadlock over the counter of a table's numbers is told.
+        1205 | 1213 | 1020 | 1412 | 1467 => Fault::Busy,
         // Shutting down, killed, interrupted, timed out while idle; and prepared statements that are gone.
         1053 | 1317 | 1927 | 4031 | 1243 | 1615 => Fault::Lost,
         1153 | 1301 => Fault::TooLarge,

@@ -198,7 +198,11 @@ async fn run_script(conn: &mut Conn, text: &str, count: usize, answers: &mut Vec
     let mut result = conn.query_iter(text).await?;
     for _ in 0..count {
         // Told before the set is read to its end: by then the next one has answered.
-        let mut answer = Answer { rows: Vec::new(), affected: result.affected_rows(), said: result.last_insert_id().unwrap_or_default() };
+        let mut answer = Answer {
+            rows: Vec::new(),
+            affected: result.affected_rows(),
+            said: result.last_insert_id().unwrap_or_default(),
+        };
         while let Some(row) = result.next().await? {
             answer.rows.push(row);
         }

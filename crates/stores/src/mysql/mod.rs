@@ -37,9 +37,9 @@ use mysql_async::Value;
 use tokio::sync::Semaphore;
 
 use self::link::{Link, Server};
+pub use self::options::OptionsStore;
 use self::row::Reader;
 use self::run::Effect;
-pub use self::options::OptionsStore;
 use self::settings::{Kind, Settings};
 pub(crate) use self::site::{Site, open as open_site};
 use self::sql::{DONE, EXPIRED, FRESH, OWNER_ENDED, Sql, THERE, Verb};

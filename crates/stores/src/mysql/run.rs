@@ -127,6 +127,11 @@ impl MysqlStore {
                 self.keep(link);
                 return Err(StoreError::TooLarge { engine: self.engine(), size, limit });
             }
+            // What is sent now would be carried out when nobody waits for it any more.
+            if budget.is_spent() {
+                self.keep(link);
+                return Err(if attempts.in_doubt { self.unknown("no reply came in time") } else { self.timed_out() });
+            }
             link.sent = false;
             let begun = Instant::now();
             let done = match timeout_at(deadline, attempt(self, &mut link, work, answers)).await {

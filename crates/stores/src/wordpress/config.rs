@@ -42,7 +42,9 @@ pub enum ConfigError {
         line: u32,
     },
     /// It is set only if something else is so.
-    #[error("{name} in line {line} is set under a condition or inside other code, and nothing in that file is run to find out")]
+    #[error(
+        "{name} in line {line} is set under a condition or inside other code, and nothing in that file is run to find out"
+    )]
     Conditional {
         /// The constant or variable.
         name: &'static str,

@@ -53,9 +53,8 @@ pub fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>, StoreError> 
             file.display()
         ))
     };
-    let bytes = read(&file).map_err(|error| {
-        wrong(format!("{error}. The user that PHP runs as must be able to read it"))
-    })?;
+    let bytes =
+        read(&file).map_err(|error| wrong(format!("{error}. The user that PHP runs as must be able to read it")))?;
     let remedy = "Write it as a plain string there, name another file with ?config=, or keep mysql://user:password@host/database?table=… in a file that cloakroom.store_file names";
     let config = parse(&bytes).map_err(|error| wrong(format!("{error}. {remedy}")))?;
     let prefix = match (place.prefix, config.prefix) {
@@ -116,7 +115,11 @@ impl Place {
                 "table" => place.table = Some(value),
                 "prefix" => place.prefix = Some(value),
                 "connections" => place.connections = Some(value),
-                _ => return Err(wrong("it has a parameter that is none of table, config, prefix, socket and connections")),
+                _ => {
+                    return Err(wrong(
+                        "it has a parameter that is none of table, config, prefix, socket and connections",
+                    ));
+                }
             }
         }
         Ok(place)

@@ -325,8 +325,9 @@ fn unindented(body: &[u8], indent: &[u8]) -> Option<Vec<u8>> {
         }
     }
     // Lone carriage returns end lines, too; nobody writes them.
-    (!body.contains(&b'\r') || body.windows(2).filter(|w| w == b"\r\n").count() == body.iter().filter(|c| **c == b'\r').count())
-        .then_some(value)
+    (!body.contains(&b'\r')
+        || body.windows(2).filter(|w| w == b"\r\n").count() == body.iter().filter(|c| **c == b'\r').count())
+    .then_some(value)
 }
 
 /// The value of a string with PHP's escapes, none of which is to be filled in.
@@ -366,8 +367,10 @@ fn escaped(raw: &[u8], quote: Option<u8>) -> Token {
             }
             b'u' if rest.first() == Some(&b'{') => {
                 let Some(end) = rest.iter().position(|c| *c == b'}') else { return Token::Filled };
-                let digits = std::str::from_utf8(&rest[1..end]).ok().filter(|d| d.bytes().all(|c| c.is_ascii_hexdigit()));
-                let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).filter(|code| *code <= 0x10_ffff);
+                let digits =
+                    std::str::from_utf8(&rest[1..end]).ok().filter(|d| d.bytes().all(|c| c.is_ascii_hexdigit()));
+                let code =
+                    digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).filter(|code| *code <= 0x10_ffff);
                 // A lone surrogate has a place in PHP and none in a text.
                 let Some(c) = code.and_then(char::from_u32) else { return Token::Filled };
                 value.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());

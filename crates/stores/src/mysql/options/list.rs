@@ -106,6 +106,8 @@ impl List for OptionsStore {
             let prefix = hex(&filter.key_prefix);
             range.push_str(&format!(" AND {walked} BETWEEN '{start}{prefix:0<64}' AND '{start}{prefix:f<64}'"));
         }
+        // Names that others gave such a beginning are not keys.
+        range.push_str(&format!(" AND CHAR_LENGTH({walked})={}", start.len() + 64));
         let conditions = conditions(filter, now.0);
         let asked = u64::from(limit) + 1;
         let alias = if filter.owner.is_some() { "w" } else { "r" };
@@ -122,7 +124,7 @@ impl List for OptionsStore {
         let damaged = |d| self.damaged(d);
         let bounds = answers.next().and_then(|a| a.rows.into_iter().next()).ok_or(damaged(Damaged::Short))?;
         let mut bounds = Reader::new(bounds);
-        let to = bounds.optional_bytes().map_err(damaged)?.map(|t| text::unhex(&t)).transpose().map_err(damaged)?;
+        let to = bounds.optional_bytes().map_err(damaged)?.and_then(|to| text::unhex(&to).ok());
         let seen = bounds.number().map_err(damaged)?;
         // One damaged row must not hide all others; it is told when it is loaded.
         let mut shown: Vec<Result<Summary, Damaged>> = Vec::new();
@@ -151,7 +153,8 @@ fn conditions(filter: &Filter, now: u64) -> String {
     if filter.live {
         conditions.push_str(&format!(" AND {}='00'", text::state(value)));
     }
-    for (field, time) in [(text::touched(value), filter.touched_before), (text::created(value), filter.created_before)] {
+    for (field, time) in [(text::touched(value), filter.touched_before), (text::created(value), filter.created_before)]
+    {
         if let Some(time) = time {
             conditions.push_str(&format!(" AND {field}<'{}'", hex64(time.0)));
         }

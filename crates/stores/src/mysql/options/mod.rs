@@ -224,9 +224,8 @@ impl Store for OptionsStore {
             let there = answers.first().is_some_and(|a| a.said == THERE);
             return Ok(if there { Created::Exists } else { Created::Done });
         };
-        let write = |free: &str| {
-            format!("{insert} SELECT '{name}','{value}','{AUTOLOAD}' FROM DUAL WHERE {free} {replace}")
-        };
+        let write =
+            |free: &str| format!("{insert} SELECT '{name}','{value}','{AUTOLOAD}' FROM DUAL WHERE {free} {replace}");
         let there = format!("EXISTS(SELECT 1 FROM {} WHERE `option_name`='{name}' AND NOT {expired})", self.table());
         let passed = self.guarded(budget, Guarded { key, owner, seen, write: &write, fits: there }).await?;
         Ok(match passed {

@@ -31,7 +31,8 @@ impl Owners for OptionsStore {
     ) -> Result<EndedOwner, StoreError> {
         let now = self.db.store_time(budget).await?;
         let value = "`option_value`";
-        let part = |from: usize| (format!("SUBSTRING({value},{from},16)"), format!("SUBSTRING(VALUES({value}),{from},16)"));
+        let part =
+            |from: usize| (format!("SUBSTRING({value},{from},16)"), format!("SUBSTRING(VALUES({value}),{from},16)"));
         let ((at, new_at), (until, new_until)) = (part(1), part(17));
         let except = except.map_or_else(|| NO_KEY.to_owned(), |key| hex(key.as_bytes()));
         // A later end of the same owner goes further; one that comes late by a slow clock does not take it back.

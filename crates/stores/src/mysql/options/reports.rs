@@ -28,7 +28,7 @@ impl Reports for OptionsStore {
                 text.push(';');
             }
             text.push_str("COMMIT");
-            self.run(budget, Effect::Once, &text, batch.len() + 2).await?;
+            self.run(budget, Effect::Once, &text, 2 * batch.len() + 2).await?;
         }
         Ok(())
     }
@@ -80,14 +80,14 @@ impl OptionsStore {
             format!("LPAD(IF({old}>{},{},{old}+{by}),20,'0')", u64::MAX - by, u64::MAX)
         };
         let of_hour = format!("{REPORTS}{:08x}_{kind:02x}_", tally.hour);
+        let added = format!("`option_value`=CONCAT({},{},'{rest}')", add(1, count), add(21, sum));
+        // A known one first: an insert takes the table's counter of numbers, and others wait for that.
         format!(
-            "{} SELECT '{name}','{count:020}{sum:020}{rest}','{AUTOLOAD}' FROM DUAL WHERE \
-             (SELECT COUNT(*) FROM {table} WHERE `option_name`>'{of_hour}' AND `option_name`<'{of_hour}g')<{TALLY_LABELS} OR \
-             EXISTS(SELECT 1 FROM {table} WHERE `option_name`='{name}') \
-             ON DUPLICATE KEY UPDATE `option_value`=CONCAT({},{},'{rest}')",
+            "UPDATE {table} SET {added} WHERE `option_name`='{name}';\
+             {} SELECT '{name}','{count:020}{sum:020}{rest}','{AUTOLOAD}' FROM DUAL WHERE ROW_COUNT()=0 AND \
+             (SELECT COUNT(*) FROM {table} WHERE `option_name`>'{of_hour}' AND `option_name`<'{of_hour}g')<{TALLY_LABELS} \
+             ON DUPLICATE KEY UPDATE {added}",
             self.insert(),
-            add(1, count),
-            add(21, sum)
         )
     }
 }

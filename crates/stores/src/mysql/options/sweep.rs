@@ -93,7 +93,8 @@ impl OptionsStore {
         let now = self.db.store_time(budget).await?;
         let mut walks = self.walks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         for walk in &mut walks.0 {
-            let chance = getrandom::u64().map_err(|e| StoreError::Settings(format!("The system has no randomness: {e}")))?;
+            let chance =
+                getrandom::u64().map_err(|e| StoreError::Settings(format!("The system has no randomness: {e}")))?;
             walk.begin(chance);
         }
         let mut removed = 0;
@@ -163,7 +164,10 @@ impl OptionsStore {
         let [records, index, owners, leases] = gone;
         for (names, kind, condition) in [(&owners, OWNERS, ended), (&leases, LEASES, free)] {
             if !names.is_empty() {
-                script.push(format!("DELETE FROM {table} WHERE `option_name` IN ({}) AND {condition}", list(names, kind)));
+                script.push(format!(
+                    "DELETE FROM {table} WHERE `option_name` IN ({}) AND {condition}",
+                    list(names, kind)
+                ));
             }
         }
         if !index.is_empty() {
@@ -176,7 +180,10 @@ impl OptionsStore {
             ));
         }
         if !records.is_empty() {
-            script.push(format!("DELETE FROM {table} WHERE `option_name` IN ({}) AND {expired}", list(&records, RECORDS)));
+            script.push(format!(
+                "DELETE FROM {table} WHERE `option_name` IN ({}) AND {expired}",
+                list(&records, RECORDS)
+            ));
         }
         let swept = !records.is_empty();
         let answers = self.run(budget, Effect::Repeatable, &script.join(";"), script.len()).await?;
@@ -205,7 +212,8 @@ fn seen(answer: Answer, kind: &str) -> Result<(Vec<String>, Vec<String>), cloakr
         let name = String::from_utf8_lossy(&row.bytes()?).into_owned();
         // What is not exactly as we write it is not ours.
         let rest = name.get(kind.len()..).unwrap_or_default();
-        let ours = name.starts_with(kind) && rest.bytes().all(|c| c == b'_' || c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+        let ours = name.starts_with(kind)
+            && rest.bytes().all(|c| c == b'_' || c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
         if row.number().unwrap_or(0) == 1 && ours {
             gone.push(rest.to_owned());
         }

@@ -209,11 +209,7 @@ pub(super) fn expires(value: &str) -> String {
 /// A value with the idle deadline raised.
 pub(super) fn touch(value: &str, touched: Time, idle: Time) -> String {
     let (at, was) = (2 * TOUCHED_AT + 1, field(value, TOUCHED_AT + 8, 8));
-    format!(
-        "INSERT({value},{at},32,CONCAT('{}',GREATEST({was},'{}')))",
-        hex64(touched.0),
-        hex64(idle.0)
-    )
+    format!("INSERT({value},{at},32,CONCAT('{}',GREATEST({was},'{}')))", hex64(touched.0), hex64(idle.0))
 }
 
 /// The tombstone of what a value holds: [`Tombstone::record`] in SQL.
