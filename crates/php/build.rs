@@ -17,8 +17,18 @@ fn main() {
     let root = PathBuf::from(includes);
     cc::Build::new()
         .files(
-            ["module.c", "handler.c", "php.c", "functions.c", "api.c", "observed.c", "layout.c"]
-                .map(|file| format!("shim/{file}")),
+            [
+                "module.c",
+                "handler.c",
+                "php.c",
+                "functions.c",
+                "api.c",
+                "observed.c",
+                "response.c",
+                "limiter.c",
+                "layout.c",
+            ]
+            .map(|file| format!("shim/{file}")),
         )
         .include(&root)
         .includes(["main", "Zend", "TSRM", "ext"].map(|folder| root.join(folder)))

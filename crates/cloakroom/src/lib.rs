@@ -31,6 +31,7 @@ mod open;
 mod outcome;
 mod policy;
 mod record;
+mod remove;
 mod report;
 mod ring;
 mod rotate;

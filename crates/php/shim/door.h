@@ -55,6 +55,10 @@ enum cr_setting {
 	CR_LOCK_PATHS,
 	CR_LOCK_WAIT,
 	CR_LOCK_LEASE,
+	CR_EAGER_COOKIE,
+	CR_IGNORE_KEYS,
+	CR_VARY_COOKIE,
+	CR_CACHE_COOKIES,
 	CR_SETTINGS
 };
 
@@ -71,6 +75,7 @@ typedef struct cr_settings {
 	cr_slice file;          /* where session_start was called; empty where no code runs */
 	int64_t line;
 	int read_and_close;     /* 1: session_start(['read_and_close' => true]), nothing will be written */
+	int can_hold;           /* 1: the response can be held back until the session's content is final */
 } cr_settings;
 
 /* What open wants C to do to PHP's own settings for the time of this session. */
@@ -85,6 +90,8 @@ enum cr_verdict {
 	CR_YES = 1,
 	CR_HIDE_COOKIE = 2,   /* flag: detached, send no cookie */
 	CR_ERROR_PAGE = 4,    /* flag: detached, and the site asks for an error page */
+	CR_HOLD_NEW = 16,     /* flag, read only: hold the response back, the session is new */
+	CR_HOLD_EMPTY = 32,   /* flag, read only: the same, and send the cookie again; the session was found empty */
 	CR_NEW_ID = 8         /* flag, read only: PHP has to go on under the id in `id` */
 };
 
@@ -155,6 +162,29 @@ enum cr_function {
 	CR_EFFECTIVE
 };
 
+/* What becomes of a session's cookie when the session is closed. */
+enum cr_leaves {
+	CR_STAYS = 0,  /* there is none, or nobody who gets it */
+	CR_LEAVES = 1, /* the visitor gets or has it */
+	CR_HELD = 2    /* the response is held back; see `decide` */
+};
+
+/* What makes a held response leave before the session's content is final. */
+enum cr_early {
+	CR_FINAL = 0,
+	CR_EARLY_FLUSH = 1,
+	CR_EARLY_FINISH = 2,
+	CR_EARLY_BYTES = 3,
+	CR_EARLY_TIME = 4
+};
+
+enum cr_decision {
+	CR_CACHEABLE = 1, /* flag: the limiter's headers go, unless the page is personal for another reason */
+	CR_VARY = 2       /* flag: and `Vary: Cookie` comes */
+};
+
+enum cr_line { CR_LINE_KEEP = 0, CR_LINE_OUT = 1, CR_LINE_INSTEAD = 2 };
+
 typedef struct cr_door {
 	/* Sizes and offsets as Rust has them, in the order of shim/layout.c. These two fields stay the first ones. */
 	const size_t *layout;
@@ -162,7 +192,7 @@ typedef struct cr_door {
 	/* Checks the settings at start-up: 0 fine, 1 refuse to start, 2 warn; the text goes to `message`. */
 	int (*check)(const cr_settings *settings, char *message, size_t capacity);
 	int (*open)(const cr_settings *settings, int caller, cr_hardening *hardening);
-	/* `cookie_leaves`: whether the visitor gets or has this session's cookie. */
+	/* `cookie_leaves`: cr_leaves. */
 	void (*close)(int caller, int cookie_leaves);
 	int (*validate)(cr_slice id, int caller);
 	/* Draws an id; flags of cr_verdict. */
@@ -204,6 +234,12 @@ typedef struct cr_door {
 	void (*process_end)(void);
 	/* Masks the password of a store's URL. */
 	size_t (*mask)(cr_slice url, char *out, size_t capacity);
+	/* The application asked for the session id, and may key data of its own by it. */
+	void (*id_asked)(void);
+	/* A held response leaves: cr_early, and the request's Cookie header. Flags of cr_decision. */
+	int (*decide)(int early, cr_slice cookies);
+	/* After that: what becomes of this Set-Cookie line. cr_line; the text of CR_LINE_INSTEAD goes to `instead`. */
+	int (*line)(cr_slice line, cr_slice *instead);
 	cr_slice version;
 } cr_door;
 

@@ -133,7 +133,7 @@ PS_OPEN_FUNC(cloakroom)
 PS_CLOSE_FUNC(cloakroom)
 {
 	*mod_data = NULL;
-	cloakroom_door->close(cloakroom_caller(), cookie_leaves());
+	cloakroom_door->close(cloakroom_caller(), cloakroom_holds() ? CR_HELD : cookie_leaves() ? CR_LEAVES : CR_STAYS);
 	cloakroom_restore_php();
 	cloakroom_log();
 	return SUCCESS;
@@ -231,6 +231,15 @@ PS_READ_FUNC(cloakroom)
 		zend_string_release_ex(*val, 0);
 		*val = NULL;
 		return FAILURE;
+	}
+	if (verdict & (CR_HOLD_NEW | CR_HOLD_EMPTY)) {
+		cloakroom_hold();
+		if (verdict & CR_HOLD_EMPTY) {
+			/* A request at the same time may be withdrawing it; whoever adds something sends it again. */
+			PS(send_cookie) = 1;
+			php_session_reset_id();
+		}
+		return SUCCESS;
 	}
 	/* Not through a handler that wraps ours: it would see a write more than PHP promises. */
 	if (PS(mod) == &ps_mod_cloakroom && cookie_leaves() && EG(current_execute_data) && cloakroom_door->is_fresh()) {

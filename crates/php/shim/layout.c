@@ -21,6 +21,7 @@ const size_t cloakroom_shim_layout[] = {
 	offsetof(cr_settings, file),
 	offsetof(cr_settings, line),
 	offsetof(cr_settings, read_and_close),
+	offsetof(cr_settings, can_hold),
 	sizeof(cr_hardening),
 	offsetof(cr_hardening, strict),
 	offsetof(cr_hardening, httponly),
@@ -77,6 +78,9 @@ const size_t cloakroom_shim_layout[] = {
 	offsetof(cr_door, after_response),
 	offsetof(cr_door, process_end),
 	offsetof(cr_door, mask),
+	offsetof(cr_door, id_asked),
+	offsetof(cr_door, decide),
+	offsetof(cr_door, line),
 	offsetof(cr_door, version),
 };
 

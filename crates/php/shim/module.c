@@ -3,7 +3,6 @@
 
 const cr_door *cloakroom_door;
 static int (*had_deactivate)(void);
-static int (*had_send_headers)(sapi_headers_struct *headers);
 
 /* Prints a setting that may hold a secret, with the secret left out. */
 static void print_masked(const char *text, size_t len)
@@ -74,6 +73,10 @@ PHP_INI_BEGIN()
 	PHP_INI_ENTRY("cloakroom.lock_paths", "", PHP_INI_PERDIR, cloakroom_on_change)
 	PHP_INI_ENTRY("cloakroom.lock_wait", "10", PHP_INI_PERDIR, cloakroom_on_change)
 	PHP_INI_ENTRY("cloakroom.lock_lease", "30", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.eager_cookie", "0", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.ignore_keys", "", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.vary_cookie", "0", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.cache_cookies", CLOAKROOM_CACHE_COOKIES, PHP_INI_PERDIR, cloakroom_on_change)
 	PHP_INI_ENTRY("cloakroom.warn", "0", PHP_INI_PERDIR, NULL)
 PHP_INI_END()
 
@@ -84,29 +87,6 @@ static int deactivate(void)
 
 	cloakroom_door->after_response();
 	return result;
-}
-
-/* Whether a header line is the session's cookie; `name` is session.name. */
-static int is_session_cookie(void *line, void *name)
-{
-	const sapi_header_struct *header = line;
-	static const char set[] = "Set-Cookie: ";
-	const size_t before = sizeof(set) - 1, len = strlen(name);
-
-	return header->header_len > before + len && strncasecmp(header->header, set, before) == 0
-		&& memcmp(header->header + before, name, len) == 0 && header->header[before + len] == '=';
-}
-
-/* With the headers the cookie leaves: from here on the visitor can come back, also while this request still runs. */
-static int send_headers(sapi_headers_struct *headers)
-{
-	if (PS(use_cookies) && cloakroom_door->headers_leave()) {
-		char *name = zend_ini_string("session.name", sizeof("session.name") - 1, 0);
-		if (name && *name) {
-			zend_llist_del_element(&headers->headers, name, is_session_cookie);
-		}
-	}
-	return had_send_headers(headers);
 }
 
 /* Whether the library's two halves see the structs they share alike; a build of mixed parts must not touch a session. */
@@ -144,10 +124,7 @@ static PHP_MINIT_FUNCTION(cloakroom)
 	cloakroom_observe();
 	had_deactivate = sapi_module.deactivate;
 	sapi_module.deactivate = deactivate;
-	if (sapi_module.send_headers) {
-		had_send_headers = sapi_module.send_headers;
-		sapi_module.send_headers = send_headers;
-	}
+	cloakroom_hook_response();
 	return SUCCESS;
 }
 
@@ -157,9 +134,7 @@ static PHP_MSHUTDOWN_FUNCTION(cloakroom)
 	if (sapi_module.deactivate == deactivate) {
 		sapi_module.deactivate = had_deactivate;
 	}
-	if (sapi_module.send_headers == send_headers) {
-		sapi_module.send_headers = had_send_headers;
-	}
+	cloakroom_unhook_response();
 	cloakroom_unobserve();
 	cloakroom_door->process_end();
 	UNREGISTER_INI_ENTRIES();
@@ -167,7 +142,16 @@ static PHP_MSHUTDOWN_FUNCTION(cloakroom)
 	return SUCCESS;
 }
 
-/* Not RSHUTDOWN: ext/session writes after ours. */
+/* Before ext/session's: what is held back is written and decided here. */
+static PHP_RSHUTDOWN_FUNCTION(cloakroom)
+{
+	(void)type;
+	(void)module_number;
+	cloakroom_response_final();
+	return SUCCESS;
+}
+
+/* Not RSHUTDOWN: where nothing is held back, ext/session writes after ours. */
 #if PHP_VERSION_ID < 80200
 static int post_deactivate(void)
 #else
@@ -175,6 +159,7 @@ static zend_result post_deactivate(void)
 #endif
 {
 	cloakroom_restore_php();
+	cloakroom_response_over();
 	cloakroom_door->request_end();
 	return SUCCESS;
 }
@@ -227,7 +212,7 @@ static zend_module_entry cloakroom_module_entry = {
 	PHP_MINIT(cloakroom),
 	PHP_MSHUTDOWN(cloakroom),
 	NULL,
-	NULL,
+	PHP_RSHUTDOWN(cloakroom),
 	PHP_MINFO(cloakroom),
 	NULL, /* the version, from Cargo.toml */
 	NO_MODULE_GLOBALS,

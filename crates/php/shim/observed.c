@@ -40,7 +40,7 @@ static ZEND_FUNCTION(truthful_destroy)
 	truthful(had_destroy, INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
-static void replace(const char *name, zif_handler with, zif_handler *had)
+void cloakroom_replace(const char *name, zif_handler with, zif_handler *had)
 {
 	zend_function *function = zend_hash_str_find_ptr(CG(function_table), name, strlen(name));
 
@@ -150,10 +150,10 @@ void cloakroom_unobserve(void)
 
 void cloakroom_observe(void)
 {
-	replace("session_write_close", ZEND_FN(truthful_write_close), &had_write_close);
-	replace("session_commit", ZEND_FN(truthful_commit), &had_commit);
-	replace("session_destroy", ZEND_FN(truthful_destroy), &had_destroy);
-	replace("curl_exec", ZEND_FN(observed_curl_exec), &had_curl_exec);
-	replace("curl_multi_add_handle", ZEND_FN(observed_curl_multi_add), &had_curl_multi_add);
+	cloakroom_replace("session_write_close", ZEND_FN(truthful_write_close), &had_write_close);
+	cloakroom_replace("session_commit", ZEND_FN(truthful_commit), &had_commit);
+	cloakroom_replace("session_destroy", ZEND_FN(truthful_destroy), &had_destroy);
+	cloakroom_replace("curl_exec", ZEND_FN(observed_curl_exec), &had_curl_exec);
+	cloakroom_replace("curl_multi_add_handle", ZEND_FN(observed_curl_multi_add), &had_curl_multi_add);
 	observe_transports();
 }

@@ -23,6 +23,10 @@ static const char *const names[CR_SETTINGS] = {
 	[CR_LOCK_PATHS] = "cloakroom.lock_paths",
 	[CR_LOCK_WAIT] = "cloakroom.lock_wait",
 	[CR_LOCK_LEASE] = "cloakroom.lock_lease",
+	[CR_EAGER_COOKIE] = "cloakroom.eager_cookie",
+	[CR_IGNORE_KEYS] = "cloakroom.ignore_keys",
+	[CR_VARY_COOKIE] = "cloakroom.vary_cookie",
+	[CR_CACHE_COOKIES] = "cloakroom.cache_cookies",
 };
 
 /* session.save_path from the system's ini files, taken at module start: what an application sets later decides nothing. */
@@ -155,6 +159,7 @@ void cloakroom_settings(cr_settings *out)
 	out->file = cr_of_chars(NULL);
 	out->line = 0;
 	out->read_and_close = 0;
+	out->can_hold = 0;
 }
 
 /* session_start(['read_and_close' => true]): PHP will not write, whatever happens to the variables. */
@@ -193,6 +198,7 @@ char *cloakroom_request(cr_settings *out)
 		out->line = (int64_t)zend_get_executed_lineno();
 	}
 	out->read_and_close = reads_and_closes();
+	out->can_hold = cloakroom_can_hold();
 	return uri;
 }
 

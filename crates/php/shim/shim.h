@@ -69,5 +69,31 @@ void cloakroom_before_call(cr_slice target);
 void cloakroom_observe(void);
 void cloakroom_unobserve(void);
 void cloakroom_restore_php(void);
+/* Puts `with` in the place of an internal function of PHP's; what was there goes to `had`. */
+void cloakroom_replace(const char *name, zif_handler with, zif_handler *had);
+
+/* The response (response.c, limiter.c). */
+void cloakroom_hook_response(void);
+void cloakroom_unhook_response(void);
+/* Whether the response of this request can be held back from here on. */
+bool cloakroom_can_hold(void);
+/* Holds it back; it is already, or is still, so `cloakroom_holds`. */
+void cloakroom_hold(void);
+bool cloakroom_holds(void);
+/* The script, its shutdown functions, destructors and output callbacks are through: write, decide, let go. */
+void cloakroom_response_final(void);
+/* The request is over. */
+void cloakroom_response_over(void);
+/* A header is about to be added or deleted: notes those of the cache limiter, and what they displace. */
+void cloakroom_note_header(sapi_header_struct *header, sapi_header_op_enum op, sapi_headers_struct *headers);
+/* Takes the limiter's headers out, and what they displaced comes back. Whether there were any to take out. */
+bool cloakroom_drop_limiter(sapi_headers_struct *headers);
+void cloakroom_forget_limiter(void);
+/* Whether a header line has this name. */
+bool cloakroom_header_is(const sapi_header_struct *header, const char *name, size_t len);
+
+/* What analytics scripts set; a page looks the same with them and without. */
+#define CLOAKROOM_CACHE_COOKIES "_ga, _ga_*, _gid, _gat*, _gac_*, _gcl_*, __utm*, _fbp, _fbc, _pk_*, _hj*, _clck, _clsk, " \
+	"_uetsid, _uetvid, _ym_*, __hs*, hubspotutk"
 
 #endif

@@ -6,6 +6,7 @@ mod lifecycle;
 mod locks;
 mod loopback;
 mod request;
+mod response;
 mod status;
 mod telling;
 
@@ -24,6 +25,7 @@ pub(crate) use encoding::{Payload, Write};
 pub(crate) use locks::LockTaken;
 pub(crate) use loopback::Call;
 pub(crate) use request::{Hardening, NO_TROUBLE, Request, Verdict};
+pub(crate) use response::{Decision, Early, Hold, Line};
 pub(crate) use status::Item;
 
 /// How long an empty session is kept whose ticket has left.
@@ -55,6 +57,17 @@ pub(crate) enum Caller {
     Gc,
     /// No code runs: `session.auto_start`, the end of the request.
     Nobody,
+}
+
+/// Whether the visitor gets or has the cookie of a session that is being closed (`enum cr_leaves`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// There is no visitor, or no cookie.
+    No,
+    /// With the page, which may leave at any time.
+    Now,
+    /// The response is held back, and it is decided at its end.
+    Held,
 }
 
 /// The door: what this process keeps, and the request it serves.
@@ -89,6 +102,10 @@ struct Counters {
     rotations: u64,
     failures: u64,
     waits: u64,
+    /// Cookies that left before it was known whether anything would be in their session.
+    early: u64,
+    /// Sessions that were found empty and removed.
+    emptied: u64,
 }
 
 impl Door {
@@ -122,6 +139,7 @@ impl Door {
                     Hardening { strict: site.settings.strict, httponly: site.settings.httponly, hide_cookie: false };
                 self.request.strict = site.settings.strict || raw.use_strict_mode;
                 self.request.manners = Manners::of(&site.settings, raw);
+                self.request.response.opened(&site.settings, raw);
                 self.request.lifetime = Some(site.settings.lifetime(raw.gc_maxlifetime));
                 self.request.site = Some(site);
             }
@@ -167,17 +185,21 @@ impl Door {
     }
 
     /// The session is closed. Inside `session_regenerate_id` it goes on.
-    pub(crate) fn close(&mut self, caller: Caller, cookie_leaves: bool) {
+    pub(crate) fn close(&mut self, caller: Caller, leaves: Leaves) {
         if caller == Caller::Regenerate {
             return;
         }
-        if cookie_leaves {
+        if leaves == Leaves::Now {
             self.hold_place();
             self.request.ticket_is_void |= self.is_fresh();
         }
         self.release_locks();
         self.before_lock = None;
-        self.request.closed();
+        if let Some((id, session)) = self.request.closed()
+            && leaves == Leaves::Held
+        {
+            self.keep_ticket(id, session);
+        }
     }
 
     /// The headers leave. Whether the session's cookie is to be taken out of them, because it would lead nowhere.
@@ -303,8 +325,9 @@ impl Door {
             }
         }
         self.request.mark_read();
+        let hold = self.begin_hold();
         let payload = self.decoded();
-        Reading { verdict: self.request.verdict(), payload, id: new_id }
+        Reading { verdict: self.request.verdict().with(hold), payload, id: new_id }
     }
 
     /// Begins a session under an id that nobody else knows.

@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
-use crate::door::{Call, Caller, Door, Item, LockTaken, Payload, Verdict, Write};
+use crate::door::{Call, Caller, Decision, Door, Early, Item, Leaves, Line, LockTaken, Payload, Verdict, Write};
 use crate::settings::Raw;
 use table::{DoorTable, RawCall, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
 
@@ -97,6 +97,7 @@ impl RawSettings {
                 file: self.file.bytes(),
                 line: self.line,
                 read_and_close: self.read_and_close != 0,
+                can_hold: self.can_hold != 0,
             }
         }
     }
@@ -165,7 +166,12 @@ extern "C" fn open(settings: *const RawSettings, caller: i32, hardening: *mut Ra
 }
 
 extern "C" fn close(caller: i32, cookie_leaves: i32) {
-    enter((), |state| state.door.close(Caller::from_code(caller), cookie_leaves != 0));
+    let leaves = match cookie_leaves {
+        0 => Leaves::No,
+        2 => Leaves::Held,
+        _ => Leaves::Now,
+    };
+    enter((), |state| state.door.close(Caller::from_code(caller), leaves));
 }
 
 extern "C" fn validate(id: Slice, caller: i32) -> i32 {
@@ -379,6 +385,33 @@ extern "C" fn mask(url: Slice, out: *mut c_char, capacity: usize) -> usize {
     unsafe { copy_out(masked.as_bytes(), out, capacity) }
 }
 
+extern "C" fn id_asked() {
+    enter((), |state| state.door.request.response.id_asked());
+}
+
+extern "C" fn decide(early: i32, cookies: Slice) -> i32 {
+    // SAFETY: the request's Cookie header, which PHP holds until the request is over.
+    let cookies = unsafe { cookies.bytes() };
+    let decision = enter(Decision::default(), |state| state.door.decide(Early::from_code(early), cookies));
+    i32::from(decision.cacheable) | i32::from(decision.vary) << 1
+}
+
+extern "C" fn line(line: Slice, instead: *mut Slice) -> i32 {
+    // SAFETY: a header that PHP holds during the call.
+    let line = unsafe { line.bytes() };
+    let (code, text) = enter((0, Slice::EMPTY), |state| match state.door.line(line) {
+        Line::Keep => (0, Slice::EMPTY),
+        Line::Out => (1, Slice::EMPTY),
+        Line::Instead(text) => {
+            state.id = text;
+            (2, Slice::of(&state.id))
+        }
+    });
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *instead = text };
+    code
+}
+
 /// The version with the NUL that PHP wants.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 
@@ -415,6 +448,9 @@ static TABLE: DoorTable = DoorTable {
     after_response,
     process_end,
     mask,
+    id_asked,
+    decide,
+    line,
     version: Slice { ptr: VERSION.as_ptr().cast(), len: VERSION.len() - 1 },
 };
 

@@ -11,6 +11,7 @@ mod door;
 #[allow(unsafe_code)] // the only place: what C hands in is read here, each block with its reason
 mod ffi;
 mod log;
+mod names;
 #[cfg(feature = "sqlite")]
 mod place;
 mod settings;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use cloakroom::{Concurrency, KeyRing, Lifetime, LockPaths, Namespace, Policy, Waiting};
 use cloakroom_format::Rules;
 
+use crate::names::Names;
+
 /// How many `cloakroom.*` entries there are (`enum cr_setting` in `shim/door.h`).
-pub(crate) const ENTRIES: usize = 21;
+pub(crate) const ENTRIES: usize = 25;
 
 /// Fewest random bits an id may have.
 const FEWEST_BITS: u64 = 128;
@@ -44,6 +46,8 @@ pub(crate) struct Raw<'a> {
     pub(crate) line: i64,
     /// `session_start(['read_and_close' => true])`.
     pub(crate) read_and_close: bool,
+    /// The response can be held back until the session's content is final.
+    pub(crate) can_hold: bool,
 }
 
 impl Raw<'_> {
@@ -117,6 +121,14 @@ pub(crate) struct Settings {
     /// Requests with these paths take the lock, whatever `concurrency` says.
     pub(crate) lock_paths: LockPaths,
     pub(crate) waiting: Waiting,
+    /// Cookie and cache headers are sent as PHP does, also for a session that stays empty.
+    pub(crate) eager_cookie: bool,
+    /// Variables that don't count: a session with nothing else is empty.
+    pub(crate) ignore_keys: Names,
+    /// Pages whose cache headers were taken out say `Vary: Cookie`.
+    pub(crate) vary_cookie: bool,
+    /// Cookies that don't make a page personal.
+    pub(crate) cache_cookies: Names,
 }
 
 /// What is wrong with the settings: a sentence with the remedy. Never holds a secret.
@@ -156,6 +168,10 @@ impl Settings {
             lock_paths,
             lock_wait,
             lock_lease,
+            eager_cookie,
+            ignore_keys,
+            vary_cookie,
+            cache_cookies,
         ] = raw.values.map(|v| String::from_utf8_lossy(v).trim().to_owned());
         let id = id_shape(&id_bits)?;
         let store = match (store.is_empty(), store_file.is_empty()) {
@@ -211,6 +227,10 @@ impl Settings {
                     _ => return wrong("cloakroom.lock_lease must be a number of seconds from 1 to 3600."),
                 },
             },
+            eager_cookie: switch("cloakroom.eager_cookie", &eager_cookie)?,
+            ignore_keys: Names::parse(&ignore_keys),
+            vary_cookie: switch("cloakroom.vary_cookie", &vary_cookie)?,
+            cache_cookies: Names::parse(&cache_cookies),
             namespace: match Namespace::new(namespace) {
                 Ok(namespace) => namespace,
                 Err(error) => return wrong(format!("cloakroom.namespace: {error}")),
@@ -327,8 +347,10 @@ fn bytes(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const DEFAULTS: [&str; ENTRIES] =
-        ["", "", "", "", "2", "", "", "60", "1", "1", "256", "empty", "16M", "", "0", "", "0", "merge", "", "10", "30"];
+    const DEFAULTS: [&str; ENTRIES] = [
+        "", "", "", "", "2", "", "", "60", "1", "1", "256", "empty", "16M", "", "0", "", "0", "merge", "", "10", "30",
+        "0", "", "0", "_ga",
+    ];
 
     fn with(index: usize, value: &str) -> Result<Settings, Wrong> {
         let mut values = DEFAULTS;
@@ -346,6 +368,7 @@ mod tests {
             file: b"",
             line: 0,
             read_and_close: false,
+            can_hold: false,
         })
     }
 
@@ -386,6 +409,8 @@ mod tests {
             (17, "queue", "cloakroom.concurrency"),
             (19, "forever", "cloakroom.lock_wait"),
             (20, "0", "cloakroom.lock_lease"),
+            (21, "perhaps", "cloakroom.eager_cookie"),
+            (23, "perhaps", "cloakroom.vary_cookie"),
         ] {
             let wrong = with(index, value).expect_err(name);
             assert!(wrong.text.contains(name) && !wrong.fatal && !wrong.text.contains("hunter2"), "{}", wrong.text);

@@ -34,7 +34,7 @@ fn a_new_visitor_gets_no_ticket_that_leads_nowhere() {
     let site = Site::new().set("cloakroom.store", DEAD);
     for script in [
         "session_start(); $_SESSION['n'] = 1;",
-        "session_start();",
+        "session_start(); session_id(); echo session_id();",
         "session_start(); $_SESSION['n'] = 1; session_write_close();",
         "session_start(); session_regenerate_id(); $_SESSION['n'] = 1;",
         "session_start(); $_SESSION['n'] = 1; echo str_repeat('x', 10000); while (ob_get_level()) ob_end_flush(); flush();",
@@ -42,6 +42,7 @@ fn a_new_visitor_gets_no_ticket_that_leads_nowhere() {
         let reply = site.get(&mut Visitor::default(), &format!("setcookie('other', '1'); {script}"));
         assert_eq!(reply.all("set-cookie").len(), 1, "only the application's own: {:?}", reply.headers);
         assert_eq!(reply.log.matches("Cloakroom:").count(), 1, "{}", reply.log);
+        assert_ne!(reply.all("cache-control"), Vec::<String>::new(), "what was to be stored may be on the page");
     }
 }
 

@@ -244,7 +244,7 @@ fn a_ticket_that_left_is_known_when_it_comes_back() {
     for script in
         ["session_start();", "session_start(['read_and_close' => true]);", "session_start(); session_abort();"]
     {
-        let site = Site::new();
+        let site = Site::new().set("cloakroom.eager_cookie", "1");
         let mut visitor = Visitor::default();
         assert!(site.get(&mut visitor, script).clean().sets_cookie());
         let ticket = visitor.ticket.clone();

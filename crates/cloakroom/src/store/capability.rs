@@ -217,6 +217,8 @@ pub enum TallyKind {
     Unreadable,
     /// A write that was dropped.
     Dropped,
+    /// A page that left before it was known whether anything would be in its session.
+    Early,
     /// Written by a newer release.
     Other(u8),
 }
@@ -231,6 +233,7 @@ impl TallyKind {
             TallyKind::Wait => 4,
             TallyKind::Unreadable => 5,
             TallyKind::Dropped => 6,
+            TallyKind::Early => 7,
             TallyKind::Other(code) => code,
         }
     }
@@ -244,6 +247,7 @@ impl TallyKind {
             4 => TallyKind::Wait,
             5 => TallyKind::Unreadable,
             6 => TallyKind::Dropped,
+            7 => TallyKind::Early,
             code => TallyKind::Other(code),
         }
     }

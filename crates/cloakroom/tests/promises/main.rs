@@ -6,6 +6,7 @@ mod identity;
 mod lifetime;
 mod locks;
 mod readonly;
+mod removal;
 mod rotation;
 
 use std::sync::Arc;

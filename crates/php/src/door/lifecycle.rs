@@ -10,7 +10,7 @@ use cloakroom::{
 use super::encoding::Pending;
 use super::locks;
 use super::request::Outcome;
-use super::{Caller, Door, Found, Verdict, Write};
+use super::{Caller, Door, Found, Hold, Verdict, Write};
 
 /// Most expired records that are removed after one response; the store bounds the time that one such step takes.
 const SWEPT_AT_ONCE: u32 = 200;
@@ -47,6 +47,11 @@ impl Door {
             self.request.outcome = Outcome::Not("the id is none of ours".into());
             return Verdict::YES;
         };
+        if self.writes_nothing(&session, write.format(), write.payload) {
+            self.request.put_back(write.id.to_vec(), session);
+            self.request.outcome = Outcome::Done("nothing to store");
+            return Verdict::YES;
+        }
         self.counters.commits += 1;
         if caller == Caller::Other {
             // In the middle of a request that may still be long.
@@ -175,6 +180,10 @@ impl Door {
             Rotated::Dropped(why) => Outcome::Not(why.to_string()),
             _ => Outcome::Done("rotated"),
         };
+        if self.request.response.hold == Hold::Empty {
+            // It has a new id that the browser is just getting.
+            self.request.response.hold = Hold::No;
+        }
         locks::mark(&mut session, &self.request.manners);
         self.request.put_back(id.clone(), session);
         (self.request.verdict(), id)

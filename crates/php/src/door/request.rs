@@ -9,6 +9,7 @@ use cloakroom_format::Rules;
 
 use super::encoding::Pending;
 use super::locks::Manners;
+use super::response::{Hold, Response};
 use crate::settings::Raw;
 use crate::worker::Site;
 
@@ -34,8 +35,19 @@ impl Verdict {
     pub(crate) const NO_COOKIE: Self = Self(Self::YES.0 | Self::HIDE_COOKIE);
     const HIDE_COOKIE: i32 = 2;
     const ERROR_PAGE: i32 = 4;
+    const HOLD_NEW: i32 = 16;
+    const HOLD_EMPTY: i32 = 32;
     /// PHP has to go on under another id.
     pub(crate) const NEW_ID: i32 = 8;
+
+    /// And the response is held back.
+    pub(crate) fn with(self, hold: Hold) -> Self {
+        match hold {
+            Hold::No => self,
+            Hold::New => Self(self.0 | Self::HOLD_NEW),
+            Hold::Empty => Self(self.0 | Self::HOLD_EMPTY),
+        }
+    }
 
     fn detached(error_page: bool) -> Self {
         Self(Self::YES.0 | Self::HIDE_COOKIE | if error_page { Self::ERROR_PAGE } else { 0 })
@@ -120,6 +132,8 @@ pub(crate) struct Request {
     pub(crate) ticket_is_void: bool,
     /// Merge rules that the application has added.
     pub(crate) rules: Rules,
+    /// What is to be decided of the response.
+    pub(crate) response: Response,
     issued: Vec<Vec<u8>>,
     held: Option<Held>,
 }
@@ -147,16 +161,16 @@ impl Request {
         }
     }
 
-    /// The session is closed.
-    pub(crate) fn closed(&mut self) {
+    /// The session is closed; it is handed back with the id PHP knew it by.
+    pub(crate) fn closed(&mut self) -> Option<(Vec<u8>, Session)> {
         let key = self.session().map(|s| *s.key());
         self.last = Last { state: Some(self.state()), key: key.map(|k| k.short()), full: key };
         if let Some(rotation) = self.session_mut().and_then(Session::take_rotation) {
             self.rotation = Some(rotation);
         }
-        self.held = None;
         self.following = false;
         self.pending = None;
+        self.held.take().map(|held| (held.asked, held.session))
     }
 
     /// Remembers an id of ours that is not stored yet.

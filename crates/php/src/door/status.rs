@@ -55,6 +55,8 @@ impl Door {
             ("worker_commits", Item::Number(self.counters.commits)),
             ("worker_rotations", Item::Number(self.counters.rotations)),
             ("worker_waits", Item::Number(self.counters.waits)),
+            ("worker_early_cookies", Item::Number(self.counters.early)),
+            ("worker_emptied", Item::Number(self.counters.emptied)),
             ("worker_failures", Item::Number(self.counters.failures)),
         ]
     }

@@ -27,6 +27,7 @@ pub(super) struct RawSettings {
     pub(super) file: Slice,
     pub(super) line: i64,
     pub(super) read_and_close: i32,
+    pub(super) can_hold: i32,
 }
 
 /// `cr_hardening`.
@@ -107,6 +108,9 @@ pub(super) struct DoorTable {
     pub(super) after_response: extern "C" fn(),
     pub(super) process_end: extern "C" fn(),
     pub(super) mask: extern "C" fn(Slice, *mut c_char, usize) -> usize,
+    pub(super) id_asked: extern "C" fn(),
+    pub(super) decide: extern "C" fn(i32, Slice) -> i32,
+    pub(super) line: extern "C" fn(Slice, *mut Slice) -> i32,
     pub(super) version: Slice,
 }
 

@@ -44,7 +44,7 @@ enum Takes {
 }
 
 /// Every setting there is.
-const ALL: [(&str, Takes); 22] = [
+const ALL: [(&str, Takes); 26] = [
     ("cloakroom.store", Takes::Apart),
     ("cloakroom.store_file", Takes::Apart),
     ("cloakroom.namespace", Takes::Apart),
@@ -66,6 +66,10 @@ const ALL: [(&str, Takes); 22] = [
     ("cloakroom.lock_paths", Takes::Paths),
     ("cloakroom.lock_wait", Takes::Seconds(0.0, 300.0)),
     ("cloakroom.lock_lease", Takes::Seconds(1.0, 3600.0)),
+    ("cloakroom.eager_cookie", Takes::Switch),
+    ("cloakroom.ignore_keys", Takes::Anything),
+    ("cloakroom.vary_cookie", Takes::Switch),
+    ("cloakroom.cache_cookies", Takes::Anything),
     ("cloakroom.warn", Takes::Anything),
 ];
 
