@@ -234,7 +234,9 @@ static bool is_decoding(void)
 	if (!PG(modules_activated)) {
 		return true;
 	}
-	for (frame = EG(current_execute_data); frame; frame = frame->prev_execute_data) {
+	/* The running function is the one that asks, and may be one of these itself. */
+	frame = EG(current_execute_data) ? EG(current_execute_data)->prev_execute_data : NULL;
+	for (; frame; frame = frame->prev_execute_data) {
 		const zend_function *function = frame->func;
 		if (!function || function->type != ZEND_INTERNAL_FUNCTION || function->common.scope
 			|| !function->common.function_name) {

@@ -303,13 +303,17 @@ impl Door {
     }
 }
 
+fn place(byte: u8, text: &[u8]) -> Option<usize> {
+    text.iter().position(|other| *other == byte)
+}
+
 /// Name, value and attributes of a `Set-Cookie` line.
 fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let colon = memchr::memchr(b':', line)?;
+    let colon = place(b':', line)?;
     let rest = line[colon + 1..].trim_ascii_start();
-    let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+    let end = place(b';', rest).unwrap_or(rest.len());
     let (pair, attributes) = rest.split_at(end);
-    let equals = memchr::memchr(b'=', pair)?;
+    let equals = place(b'=', pair)?;
     Some((&pair[..equals], &pair[equals + 1..], attributes))
 }
 
@@ -317,7 +321,7 @@ fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 fn withdrawn(name: &[u8], attributes: &[u8]) -> Vec<u8> {
     let mut out = [b"Set-Cookie: ", name, b"=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0"].concat();
     for attribute in attributes.split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
-        let end = memchr::memchr(b'=', attribute).unwrap_or(attribute.len());
+        let end = place(b'=', attribute).unwrap_or(attribute.len());
         let what = &attribute[..end];
         if !what.is_empty() && !what.eq_ignore_ascii_case(b"expires") && !what.eq_ignore_ascii_case(b"max-age") {
             out.extend_from_slice(b"; ");
@@ -351,7 +355,7 @@ fn names_of(cookies: &[u8]) -> impl Iterator<Item = &[u8]> {
         .split(|byte| *byte == b';')
         .map(|pair| {
             let pair = pair.trim_ascii();
-            &pair[..memchr::memchr(b'=', pair).unwrap_or(pair.len())]
+            &pair[..place(b'=', pair).unwrap_or(pair.len())]
         })
         .filter(|name| !name.is_empty())
 }
