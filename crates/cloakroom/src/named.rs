@@ -6,10 +6,11 @@ use crate::engine::Engine;
 use crate::key::{Key, NamedSecret};
 use crate::outcome::{Committed, Dropped, EngineError};
 use crate::policy::Lifetime;
-use crate::record::{EndKind, State};
+use crate::record::{EndKind, Record, State};
 use crate::session::{Held, Session, Ticket};
-use crate::store::{Budget, StoreError, Touched};
+use crate::store::{Budget, StoreError, Swapped};
 use crate::time::Time;
+use crate::version::CommitId;
 
 impl Engine {
     /// Opens the record of `name`, or a new one that is stored at its first commit. Every key of the ring is tried, and
@@ -109,27 +110,45 @@ impl Session {
     }
 
     /// Moves the idle deadline up to `until` (never down), whoever has written to the record since. Whether there is a
-    /// live record.
+    /// live record. It is written under a new version: who has loaded before and lets records live for less would else
+    /// move the deadline down again with a commit of its own.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn extend(&mut self, engine: &Engine, budget: Budget, until: Time) -> Result<bool, EngineError> {
         let mut now = self.now(engine);
-        let Held::Live(head) = &mut self.held else { return Ok(false) };
+        let Held::Live(head) = &self.held else { return Ok(false) };
         if !head.state.is_live() || head.expired(now) {
             return Ok(false);
         }
         if head.idle >= until {
             return Ok(true);
         }
-        let mut version = head.version;
+        let (format, payload) = (self.stored().format, self.stored().payload.to_vec());
+        let (mut head, mut content) = (head.as_ref().clone(), Some((format, payload)));
         let mut races = 0;
         loop {
-            let touched = engine.store.touch(budget, &self.key, version, now, until).await;
-            if engine.breaker.note_write(touched)? == Touched::Done {
-                head.idle = head.idle.max(until);
-                head.touched = now;
-                return Ok(true);
+            let Some((format, payload)) = &content else {
+                return Err(unreadable(engine));
+            };
+            let expected = head.version;
+            let mut next = Record { version: expected.next(), touched: now, idle: head.idle.max(until), ..head };
+            next.format = *format;
+            next.about.commits.push(CommitId::draw()?);
+            self.seal(engine, &mut next, payload)?;
+            let swapped = engine.store.swap(budget, &self.key, expected, &next, now).await;
+            match engine.breaker.note_write(swapped) {
+                // What others wrote meanwhile is not this request's: its next commit has to find that out.
+                Ok(Swapped::Done) if races > 0 => return Ok(true),
+                Ok(Swapped::Done) => {
+                    next.envelope = Vec::new();
+                    self.held = Held::Live(Box::new(next));
+                    return Ok(true);
+                }
+                Ok(Swapped::OwnerEnded) => return Ok(false),
+                Ok(Swapped::Stale) => {}
+                Err(error) if error.outcome_unknown() => {}
+                Err(error) => return Err(error.into()),
             }
             if races > 0 {
                 pause(budget, races).await;
@@ -140,11 +159,12 @@ impl Session {
             races += 1;
             let loaded = engine.load_noted(budget, &self.key).await?;
             now = loaded.now;
-            match loaded.record.filter(|r| r.state.is_live() && !r.expired(now)) {
-                Some(record) if record.idle >= until => return Ok(true),
-                Some(record) => version = record.version,
-                None => return Ok(false),
+            let Some(record) = loaded.record.filter(|r| r.state.is_live() && !r.expired(now)) else { return Ok(false) };
+            if record.idle >= until {
+                return Ok(true);
             }
+            content = engine.opened(self.ticket.secret(), &self.key, &record, now).map(|p| (record.format, p));
+            head = record;
         }
     }
 
@@ -163,4 +183,9 @@ impl Session {
         self.base.clear();
         Ok(())
     }
+}
+
+/// What is stored does not open, so that nothing of it can be carried on.
+pub(crate) fn unreadable(engine: &Engine) -> EngineError {
+    StoreError::Damaged { engine: engine.store.describe().engine, damage: crate::wire::Damaged::Field }.into()
 }

@@ -8,10 +8,11 @@ use crate::commit::pause;
 use crate::engine::Engine;
 use crate::key::Key;
 use crate::merge::{Prefer, Version as Payload};
+use crate::named::unreadable;
 use crate::outcome::{Committed, Dropped, EngineError};
 use crate::record::{EndKind, Tombstone};
 use crate::session::{Held, Session};
-use crate::store::{Budget, StoreError, Swapped};
+use crate::store::{Budget, Swapped};
 use crate::version::{CommitId, Version};
 
 /// What becomes of what the target has already.
@@ -47,11 +48,7 @@ impl Engine {
             let now = loaded.now;
             let Some(record) = loaded.record.filter(|r| r.state.is_live() && !r.expired(now)) else { break };
             let Some(payload) = from.opened(source.ticket.secret(), &source.key, &record, now) else {
-                return Err(StoreError::Damaged {
-                    engine: from.store.describe().engine,
-                    damage: crate::wire::Damaged::Field,
-                }
-                .into());
+                return Err(unreadable(from));
             };
             let commit = commit_of(&source.key, record.version);
             if !target.known_commits().contains(commit) {

@@ -14,17 +14,17 @@ use super::{LIFETIME, PHP, Site, budget, owner, site};
 
 /// Loses replies and fails when told to.
 #[derive(Debug)]
-struct Faulty {
+pub(crate) struct Faulty {
     inner: MemoryStore,
     /// So many writes from now on are applied and their replies lost.
-    lose_replies: AtomicU32,
+    pub(crate) lose_replies: AtomicU32,
     /// So many writes from now on are lost on the way, and so is what would be known of them.
-    lose_writes: AtomicU32,
+    pub(crate) lose_writes: AtomicU32,
     /// So many writes before that go well.
-    skip: AtomicU32,
-    down: AtomicBool,
+    pub(crate) skip: AtomicU32,
+    pub(crate) down: AtomicBool,
     /// The first loss is followed by an outage.
-    down_after_loss: AtomicBool,
+    pub(crate) down_after_loss: AtomicBool,
 }
 
 impl Faulty {
@@ -104,7 +104,7 @@ impl Store for Faulty {
     }
 }
 
-fn faulty() -> (Site, Arc<Faulty>) {
+pub(crate) fn faulty() -> (Site, Arc<Faulty>) {
     let mut site = site();
     let store = Arc::new(Faulty {
         inner: site.store.clone(),

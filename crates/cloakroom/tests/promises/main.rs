@@ -5,6 +5,7 @@ mod faults;
 mod identity;
 mod lifetime;
 mod locks;
+mod named;
 mod readonly;
 mod removal;
 mod rotation;
