@@ -14,6 +14,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod apache;
 pub mod chromium;
 mod endpoint;
 mod error;
@@ -35,6 +36,7 @@ pub mod up;
 mod varnish;
 mod wordpress;
 
+pub use apache::Apache;
 pub use chromium::Chromium;
 pub use endpoint::{Endpoint, Stream};
 pub use error::{Error, Result};

@@ -33,6 +33,8 @@ impl Varnish {
             let rules = format!(
                 r#"vcl 4.1;
 backend default {{ .host = "{host}"; .port = "{port}"; }}
+# The site keeps the name that it knows itself by.
+sub vcl_recv {{ set req.http.Host = "{host}:{port}"; }}
 {vcl}
 sub vcl_deliver {{
   set resp.http.X-Cache = "MISS";
