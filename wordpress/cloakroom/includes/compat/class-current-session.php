@@ -20,12 +20,12 @@ final class Current_Session {
 	}
 
 	/**
-	 * Whether the visitor brought a ticket.
+	 * The ticket that the visitor brought, or ''.
 	 */
-	public static function has_ticket(): bool {
+	public static function ticket(): string {
 		$name = session_name();
-		// Only whether it is there: PHP reads it.
-		return is_string( $name ) && isset( $_COOKIE[ $name ] ) && is_string( $_COOKIE[ $name ] ) && '' !== $_COOKIE[ $name ];
+		// phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- PHP and the extension check it.
+		return is_string( $name ) && isset( $_COOKIE[ $name ] ) && is_string( $_COOKIE[ $name ] ) ? $_COOKIE[ $name ] : '';
 	}
 
 	/**
@@ -39,7 +39,7 @@ final class Current_Session {
 	 * Opens the session of a visitor who has one. What was read before stays readable after the session was closed.
 	 */
 	public static function open_for_reading(): void {
-		if ( ! self::is_active() && ! isset( $_SESSION ) && self::has_ticket() ) {
+		if ( ! self::is_active() && ! isset( $_SESSION ) && '' !== self::ticket() ) {
 			self::start();
 		}
 	}

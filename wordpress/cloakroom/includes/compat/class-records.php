@@ -156,7 +156,8 @@ final class Records {
 			$_SESSION = array( 'dummy' => true );
 			$made     = session_write_close();
 		}
-		session_id( '' );
+		// PHP will not look at the visitor's cookie again.
+		session_id( Current_Session::ticket() );
 		foreach ( $before as $name => $value ) {
 			// phpcs:ignore WordPress.PHP.IniSet -- as it was.
 			ini_set( $name, (string) $value );

@@ -14,10 +14,10 @@ namespace Cloakroom\Compat\WP_Session;
 class View extends \Recursive_ArrayAccess implements \JsonSerializable {
 
 	/**
-	 * Places that were asked for and are empty. `$session['new']['x'] = 1` makes PHP ask for `new`, and write into what it gets: so it
-	 * gets a variable that is looked at again before anything else happens.
+	 * What was handed out, and may be written into. `$session['new']['x'] = 1` makes PHP ask for `new`, and write into what it gets;
+	 * `++$session['n']` does the same. So it gets a variable that is looked at again before anything else happens.
 	 *
-	 * @var list<array{View, int|string, mixed}>
+	 * @var list<array{View, int|string, mixed, mixed}> View, key, the variable, and what was in it.
 	 */
 	private static array $pending = array();
 
@@ -97,8 +97,8 @@ class View extends \Recursive_ArrayAccess implements \JsonSerializable {
 	 */
 	public static function settle(): void {
 		while ( self::$pending ) {
-			list( $view, $key, $value ) = array_shift( self::$pending );
-			if ( null !== $value ) {
+			list( $view, $key, $value, $before ) = array_shift( self::$pending );
+			if ( $value !== $before ) {
 				$place         = &$view->place( $key );
 				$place[ $key ] = self::plain( $value );
 				unset( $place );
@@ -214,12 +214,12 @@ class View extends \Recursive_ArrayAccess implements \JsonSerializable {
 			$key = self::key_of( $offset );
 		}
 		$value = $this->values()[ $key ] ?? null;
-		if ( null === $value ) {
-			self::$pending[] = array( $this, $key, &$value );
-			return $value;
+		if ( is_array( $value ) ) {
+			$view = $this->shown( $key, $value );
+			return $view;
 		}
-		$shown = $this->shown( $key, $value );
-		return $shown;
+		self::$pending[] = array( $this, $key, &$value, $value );
+		return $value;
 	}
 
 	/**
