@@ -148,11 +148,12 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self) {
-        let mut before = None;
+        // The two marks before a word.
+        let mut before = [0u8; 2];
         while let Some((token, line)) = self.next() {
             let plain = self.fresh && self.open == 0;
             self.fresh = false;
-            let mut last = None;
+            let mut last = 0;
             match token {
                 Token::Word(word, _) => {
                     if !self.word(&word, plain, line, before) {
@@ -164,11 +165,11 @@ impl<'a> Reader<'a> {
                 Token::Close => self.fresh = true,
                 Token::Mark(mark) => {
                     self.mark(mark, plain);
-                    last = Some(mark);
+                    last = mark;
                 }
                 _ => {}
             }
-            before = last;
+            before = [before[1], last];
         }
     }
 
@@ -202,9 +203,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether to read on.
-    fn word(&mut self, word: &str, plain: bool, line: u32, before: Option<u8>) -> bool {
+    fn word(&mut self, word: &str, plain: bool, line: u32, before: [u8; 2]) -> bool {
         // `->define`, `::define` and `?->define` are other things.
-        let member = matches!(before, Some(b'>' | b':'));
+        let member = matches!(&before, b"->" | b"::");
         match word {
             _ if member => {}
             "define" | "\\define" => self.define(plain, line),
@@ -286,7 +287,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `$table_prefix = 'value';`, or somebody who reads it.
-    fn variable(&mut self, plain: bool, line: u32, before: Option<u8>) {
+    fn variable(&mut self, plain: bool, line: u32, before: [u8; 2]) {
         let name = PREFIX;
         let assigned = self.is(0, b'=') && !self.is(1, b'=') && !self.is(1, b'>');
         if assigned {
@@ -310,7 +311,7 @@ impl<'a> Reader<'a> {
         let dotted = self.is(1, b'=') && (b".+-*/%&|^".iter().any(|mark| self.is(0, *mark)));
         let coalesced = self.is(0, b'?') && self.is(1, b'?') && self.is(2, b'=');
         let counted = [b'+', b'-'].iter().any(|mark| self.is(0, *mark) && self.is(1, *mark));
-        if dotted || coalesced || counted || self.is(0, b'[') || before == Some(b'&') {
+        if dotted || coalesced || counted || self.is(0, b'[') || matches!(before, [last, b'&'] if last != b'&') {
             self.prefix = Some(Err(ConfigError::NotPlain { name, line }));
         }
     }

@@ -11,8 +11,6 @@ use cloakroom::wire::{STATE_AT, TOUCHED_AT, VERSION_AT};
 use cloakroom::{Key, Owner, Record, State, Time, Tombstone, Version};
 use sha2::{Digest, Sha256};
 
-/// What the names of all our rows begin with.
-pub(super) const OURS: &str = "_cloakroom_";
 /// Records: then the key.
 pub(super) const RECORDS: &str = "_cloakroom_s_";
 /// Which sessions an owner has: then the owner's hash, `_`, and the key. May name more than there are.
