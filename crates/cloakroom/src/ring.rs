@@ -142,6 +142,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_text_is_a_key_of_its_own_if_it_is_long_enough() {
+        assert!(SiteKey::from_text(&[b'x'; 31]).is_none());
+        let key = SiteKey::from_text(b"the secret salt of a site, say..").expect("32 bytes");
+        // For ever: records are found under it. SHA-256 of docs/format.md, by another program.
+        assert_eq!(format!("{key:?}"), "SiteKey(fed808e9da499b41)");
+        let ring = KeyRing::default().and(key.clone()).and(key.clone());
+        assert_eq!(ring.keys().len(), 1);
+        assert_eq!(ring.and(SiteKey::new([1; 32])).first().map(SiteKey::id), Some(key.id()));
+    }
+
+    #[test]
     fn keys_are_read_and_bad_ones_refused() {
         let one = "00".repeat(31) + "01";
         assert_eq!(KeyRing::parse("").expect("empty").keys().len(), 0);

@@ -172,7 +172,7 @@ function cloakroom_sweep(int $limit = 200): array {}
 
 /**
  * What can be seen from within PHP: the handler in force, whether the store answers, what kind it is, clocks, keys,
- * settings that are unsafe. `advice` is empty where all is well.
+ * settings that are unsafe. A check may be `ok` and have advice all the same.
  *
  * @return list<array{check: string, ok: bool, text: string, advice: string}>
  */
