@@ -144,6 +144,61 @@ pub enum Command {
 
     /// Say which writes were not saved, and why
     Dropped(ReportArgs),
+
+    /// Find what keeps pages out of the page cache, on the site or in its source
+    #[command(
+        long_about = "Find what keeps pages out of the page cache: on the site, as a visitor without cookies sees it, or in \
+                      the source of its plugins, which is read and never run.\n\nExit code 0 when nothing was found, 1 \
+                      when something was, 2 when nothing could be looked at."
+    )]
+    Audit(AuditArgs),
+}
+
+/// What to audit.
+#[derive(Debug, Clone, Args)]
+pub struct AuditArgs {
+    /// Addresses of pages (https://…), or folders and files of PHP
+    #[arg(value_name = "ADDRESS|FOLDER", required_unless_present_any = ["sitemap", "from"])]
+    pub what: Vec<String>,
+
+    /// The pages that a sitemap or an index of sitemaps names
+    #[arg(long, value_name = "URL")]
+    pub sitemap: Vec<String>,
+
+    /// The pages that a file names, one address a line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+
+    /// Look at so many pages at most; of a longer sitemap, spread over all of it
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+
+    /// Do not check the site's certificate
+    #[arg(long)]
+    pub insecure: bool,
+
+    /// Leave out files and folders that a pattern fits, such as vendor or 'tests/**'
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+
+    /// What in the source makes the exit code 1
+    #[arg(long, value_name = "WHAT", default_value = "every-request")]
+    pub fail_on: FailOn,
+
+    /// Print SARIF, which code hosts and editors show beside the code
+    #[arg(long, conflicts_with = "json")]
+    pub sarif: bool,
+}
+
+/// What in the source is a finding for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A session that is started on every request
+    EveryRequest,
+    /// Any start of a session
+    Start,
+    /// Any use of sessions
+    Any,
 }
 
 /// Which part of a report.

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub mod audit;
 pub mod count;
 pub mod doctor;
 pub mod end;
@@ -24,8 +25,9 @@ pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<O
     let mut out = Out::new(writer, cli.json, around);
     let ran = match &cli.command {
         Command::Doctor => doctor::run(cli, around, &mut out),
+        Command::Audit(args) => audit::run(args, &mut out),
         command => with_store(cli, around).and_then(|desk| match command {
-            Command::Count | Command::Doctor => count::run(&desk, &mut out),
+            Command::Count | Command::Doctor | Command::Audit(_) => count::run(&desk, &mut out),
             Command::List(args) => list::run(&desk, args, &mut out),
             Command::Show { key } => show::run(&desk, key, &mut out),
             Command::End(args) => end::run(&desk, args, around, &mut out),
