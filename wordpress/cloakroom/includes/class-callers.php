@@ -115,8 +115,12 @@ final class Callers implements Module {
 		// phpcs:ignore WordPress.PHP.DevelopmentFunctions -- file and line of the caller are what is wanted.
 		foreach ( debug_backtrace( DEBUG_BACKTRACE_IGNORE_ARGS, 20 ) as $frame ) {
 			$file = wp_normalize_path( $frame['file'] ?? '' );
-			if ( '' === $file || self::is_entrance( $file ) ) {
+			if ( '' === $file ) {
 				continue;
+			}
+			if ( self::is_entrance( $file ) ) {
+				// What lies further out is whoever loads WordPress.
+				return null;
 			}
 			foreach ( $ours as $folder ) {
 				if ( str_starts_with( $file, wp_normalize_path( $folder ) . '/' ) ) {

@@ -15,7 +15,6 @@ use Cloakroom\Compat\Current_Session;
 use Cloakroom\Compat\Records;
 use Cloakroom\Compat\Host\Client_Address;
 use Cloakroom\Compat\WP_Session\Php_Format;
-use Cloakroom\Compat\WP_Session\Variables;
 
 /**
  * A session that the caller names by its id (or by its key, which opens nothing but can be counted and ended).
@@ -109,7 +108,7 @@ class Session {
 		if ( ! is_string( $data ) || ! Records::is_own( $this->sid ) || $this->get_data() === $data ) {
 			return;
 		}
-		$values = Php_Format::decode( $data );
+		$values = Php_Format::decode( $data, true );
 		if ( null !== $values && Current_Session::open_for_writing() ) {
 			$_SESSION = $values;
 			cloakroom_commit();

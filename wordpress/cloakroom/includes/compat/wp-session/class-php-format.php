@@ -8,8 +8,9 @@
 namespace Cloakroom\Compat\WP_Session;
 
 /**
- * Reads `name|value name|value …`. `session_decode()` can't be asked: it ends the visitor's session when the text is bad. Objects
- * are not built here (the text may come from anywhere): they are kept as they are and become themselves at the next request.
+ * Reads `name|value name|value …`. `session_decode()` can't be asked: it ends the visitor's session when the text is bad.
+ * Unless the caller says that the text is its own, no objects are built: they are kept as they are, and become themselves at the
+ * next request.
  */
 final class Php_Format {
 
@@ -33,13 +34,15 @@ final class Php_Format {
 	/**
 	 * The variables, or null if the text is not of this format from its beginning to its end.
 	 *
-	 * @param string $text The text; '' is a session without variables.
+	 * @param string $text    The text; '' is a session without variables.
+	 * @param bool   $objects Whether objects are built.
 	 * @return array<int|string, mixed>|null
 	 */
-	public static function decode( string $text ): ?array {
+	public static function decode( string $text, bool $objects = false ): ?array {
 		$reader = new self( $text );
 		$values = array();
-		while ( $reader->at < strlen( $text ) ) {
+		$length = strlen( $text );
+		while ( $reader->at < $length ) {
 			$bar = strpos( $text, '|', $reader->at );
 			if ( false === $bar ) {
 				return null;
@@ -49,7 +52,7 @@ final class Php_Format {
 			if ( ! $reader->skip( self::DEPTH ) ) {
 				return null;
 			}
-			$value = self::value( substr( $text, $bar + 1, $reader->at - $bar - 1 ) );
+			$value = self::value( substr( $text, $bar + 1, $reader->at - $bar - 1 ), $objects );
 			if ( null === $value ) {
 				return null;
 			}
@@ -59,15 +62,24 @@ final class Php_Format {
 	}
 
 	/**
-	 * One value in an array, or null if it can't be read.
+	 * One value in an array, or null if it can't be read, or not without being damaged.
 	 *
-	 * @param string $text The value's text.
+	 * @param string $text    The value's text.
+	 * @param bool   $objects Whether objects are built.
 	 * @return array{mixed}|null
 	 */
-	private static function value( string $text ): ?array {
-		// phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.PHP.DiscouragedPHPFunctions -- no classes are allowed.
-		$value = @unserialize( $text, array( 'allowed_classes' => false ) );
-		return false === $value && 'b:0;' !== $text ? null : array( $value );
+	private static function value( string $text, bool $objects ): ?array {
+		// phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.PHP.DiscouragedPHPFunctions -- no classes are allowed, unless the text is ours.
+		$value = @unserialize( $text, array( 'allowed_classes' => $objects ) );
+		if ( false === $value && 'b:0;' !== $text ) {
+			return null;
+		}
+		// An object with numbers for names does not survive without its class.
+		// phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- compared, not stored.
+		if ( ! $objects && 1 === preg_match( '/[OCE]:\d/', $text ) && serialize( $value ) !== $text ) {
+			return null;
+		}
+		return array( $value );
 	}
 
 	/**
