@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = Key::from_hex(text);
     let _ = Rules::parse(text);
     let _ = masked(text);
-    for scheme in ["", "sqlite:", "mysql://", "mysql://u:p@", "redis://", "redis+unix:", "unix:"] {
+    for scheme in ["", "sqlite:", "mysql://", "mysql://u:p@", "wordpress:/nowhere?", "redis://", "redis+unix:", "unix:"] {
         // Opening connects to nothing; nothing may be made.
         let _ = open(&format!("{scheme}{text}"), &Options { create: false, ..Options::default() });
     }

@@ -64,6 +64,35 @@ fn every_command_works_on_mariadb() {
 }
 
 #[test]
+fn every_command_works_on_a_wordpress_sites_database_and_on_its_options_table() {
+    needs!("mariadbd", "mariadb", "mariadb-install-db");
+    let server = Mariadb::start().expect("mariadbd starts");
+    let options = "CREATE TABLE wp_options (option_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, option_name VARCHAR(191) NOT NULL UNIQUE, \
+        option_value LONGTEXT NOT NULL, autoload VARCHAR(20) NOT NULL DEFAULT 'yes') DEFAULT CHARACTER SET utf8mb4";
+    server.sql("cloakroom", options).expect("a table");
+    let site = cloakroom_testbed::Folder::new("site").expect("a folder");
+    let config = format!(
+        "<?php\ndefine('DB_NAME', 'cloakroom');\ndefine('DB_USER', '{}');\ndefine('DB_PASSWORD', '{}');\n\
+         define('DB_HOST', '127.0.0.1:{}');\n$table_prefix = 'wp_';\n",
+        server.user(),
+        server.password(),
+        server.port()
+    );
+    std::fs::write(site.join("wp-config.php"), config).expect("writes");
+    let url = format!("wordpress:{}", site.path().display());
+    a_round(&url);
+    a_round(&format!("{url}?table=options"));
+    let ran = Machine::new().run(&["doctor", "--store", &url]);
+    assert!(ran.out.contains("wp-config.php") && ran.out.contains("this machine's alone"), "{}", ran.out);
+    assert!(!ran.out.contains(server.password()), "{}", ran.out);
+    std::fs::write(site.join("wp-config.php"), "<?php\ndefine('DB_NAME', getenv('OPEN_SESAME'));\n").expect("writes");
+    let ran = Machine::new().run(&["doctor", "--store", &url]);
+    let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(ran.code == 1 && said.contains("DB_NAME in line 2 is not a plain string"), "{}", ran.out);
+    assert!(!said.contains("SESAME"), "{said}");
+}
+
+#[test]
 fn every_command_works_on_redis() {
     needs!("redis-server");
     let server = Redis::start().expect("redis-server starts");

@@ -309,7 +309,7 @@ impl MysqlStore {
     pub(super) fn no_table(&self) -> String {
         if self.settings.kind == Kind::Options {
             return format!(
-                "there is no table {} in the database; sessions are kept in WordPress's options table where WordPress has made one: check table= and $table_prefix",
+                "the table {} is not in the database; sessions are kept in WordPress's options table where WordPress has made one: check table= and $table_prefix",
                 self.sql.records
             );
         }

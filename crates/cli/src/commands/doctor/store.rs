@@ -29,7 +29,7 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
     if let Some(path) = place.url.strip_prefix("sqlite:") {
         files::around(path, &mut section);
     }
-    let here = here_alone(&place.url);
+    let (mut here, written) = (here_alone(&place.url), place.url.starts_with("wordpress:"));
     let desk = match Desk::open(place, around, timeout) {
         Ok(desk) => desk,
         Err(failure) => {
@@ -37,6 +37,12 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
             return section;
         }
     };
+    if written {
+        // Which database that is, is known once its file was read.
+        let location = desk.store().describe().location;
+        section.ok("database", format!("It is {}.", around.told(&plain(&location))));
+        here = here_alone(&location);
+    }
     let reached = answers(&desk, around, &mut section);
     if reached {
         counts(&desk, &mut section);
