@@ -3,6 +3,7 @@
 # Writes target/bench/report.md, results.json and callgrind.txt.
 #   BENCH=quick            fewer rounds: about two minutes once built
 #   BENCH_PROFILE=NAME     instead: perf on one handler, named as in the report, with BENCH_SIZE bytes and BENCH_WORKERS
+#   BENCH_PART=killed      only the table of locks whose holder was killed, on standard output
 #   CLOAKROOM_SO=FILE      another build of the extension
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +13,6 @@ export CLOAKROOM_SO="${CLOAKROOM_SO:-$(realpath "$target")/release/cloakroom.so}
 
 cargo build --release --quiet --package cloakroom-testbed --example bench
 "$target/release/examples/bench"
-if [[ -z "${BENCH_PROFILE:-}" ]]; then
+if [[ -z "${BENCH_PROFILE:-}${BENCH_PART:-}" ]]; then
 	scripts/bench/callgrind.sh
 fi

@@ -10,6 +10,7 @@ mod cpu;
 mod facts;
 mod fastcgi;
 mod figures;
+mod killed;
 mod load;
 mod profile;
 mod report;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use cloakroom_testbed::{Error, Folder, PhpSettings, Result, target_dir};
 
+use killed::Killed;
 use load::{CROWDS, SIZES, Sample, Visitors};
 use report::Cell;
 use subjects::{Servers, Subject};
@@ -69,6 +71,11 @@ fn run() -> Result<()> {
         let mut subject = subjects::start_one(&subject, &servers, &script, &place, memory.path())?;
         return profile::record(&mut subject, &out);
     }
+    if std::env::var("BENCH_PART").is_ok_and(|part| part == "killed") {
+        let killed = killed_holders(&servers, &script, &place)?;
+        println!("{}", report::killed_to_markdown(&killed));
+        return Ok(());
+    }
     let mut subjects = subjects::start(&servers, &script, &place, memory.path())?;
     let mut visitors = warm_up(&mut subjects, effort)?;
     let cells = rounds(&mut subjects, &mut visitors, effort)?;
@@ -80,12 +87,19 @@ fn run() -> Result<()> {
     eprintln!("a page behind a page cache");
     let cached = cached::measure(&place)?;
     let settings: Vec<_> = subjects.iter().map(|subject| (subject.name, subject.settings.clone())).collect();
-    let report = report::Report { effort, facts, settings, cells, shared, cached };
+    eprintln!("holders of locks, killed");
+    let killed = killed_holders(&servers, &script, &place)?;
+    let report = report::Report { effort, facts, settings, cells, shared, cached, killed };
     out.write("results.json", report.to_json())?;
     let text = report.to_markdown();
     let path = out.write("report.md", &text)?;
     println!("{text}\nWritten to {}", path.display());
     Ok(())
+}
+
+fn killed_holders(servers: &Servers, script: &std::path::Path, place: &Folder) -> Result<Vec<Killed>> {
+    let all = subjects::locking(servers, place)?.into_iter();
+    all.map(|(name, settings, rounds)| killed::measure(name, settings, rounds, script, place.path())).collect()
 }
 
 /// Writes the page and, for each size, the content that only PHP's encoding is measured with.

@@ -4,6 +4,7 @@
 //   mode    none: no session. count: one request of a visitor's own. hold: several of one visitor at once.
 //           encode: what PHP itself does to a session's content, and nothing that a handler does.
 //           make: that content, for mode encode.
+//           keep: takes the session's lock, writes its process into the file `flag`, and stays.
 //   worker  in mode hold, which of them this is
 
 function item( int $number ): array {
@@ -63,6 +64,10 @@ if ( 'count' === $mode ) {
 		change( $size, 1 );
 	}
 	echo '<?php return ', var_export( serialize( $_SESSION ), true ), ';';
+} elseif ( 'keep' === $mode ) {
+	session_start();
+	file_put_contents( $_GET['flag'], (string) getmypid() );
+	sleep( 60 );
 } elseif ( 'hold' === $mode ) {
 	$begin = hrtime( true );
 	session_start();

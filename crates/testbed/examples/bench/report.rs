@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::Effort;
 use crate::cached::Cached;
 use crate::figures::{Ratio, median};
+use crate::killed::{AT_MOST, Killed};
 use crate::load::{CROWDS, SIZES, Sample};
 use crate::shared::Shared;
 use crate::subjects::{ENCODING, FILES, NONE, PHPREDIS_TCP, PHPREDIS_UNIX, REDIS_TCP, REDIS_UNIX, SQLITE};
@@ -38,6 +39,7 @@ pub(crate) struct Report {
     pub(crate) cells: Vec<Cell>,
     pub(crate) shared: Vec<(&'static str, Shared)>,
     pub(crate) cached: Vec<Cached>,
+    pub(crate) killed: Vec<Killed>,
 }
 
 /// What a session costs beyond the page, in one cell; microseconds of CPU, medians over rounds.
@@ -150,6 +152,7 @@ impl Report {
             "targets": self.targets(),
             "one_session": shared,
             "page_cache": self.cached,
+            "killed_holders": self.killed,
             "rounds": self.cells,
         });
         format!("{all:#}\n")
@@ -175,6 +178,7 @@ impl Report {
         }
         self.write_shared(&mut out);
         self.write_cached(&mut out);
+        out.push_str(&killed_to_markdown(&self.killed));
         out
     }
 
@@ -240,6 +244,28 @@ impl Report {
             let _ = writeln!(out, "| {} | {rate:.0} | {hits:.2} % | {} |", cached.name, cached.cookies);
         }
     }
+}
+
+/// Who waits for a dead holder's lock, and how long.
+pub(crate) fn killed_to_markdown(all: &[Killed]) -> String {
+    let mut out = String::from(
+        "\n## The holder of a lock killed with -9\n\n\
+         The whole next request of the same session, on the same host.\n\n\
+         | handler | killed | median ms | longest ms | at most | | refused or lost |\n|---|--:|--:|--:|--:|---|--:|\n",
+    );
+    for killed in all {
+        let ours = killed.name.starts_with("Cloakroom");
+        let met = if killed.longest() < AT_MOST && killed.failed == 0 { "met" } else { "**not met**" };
+        let (limit, met) = if ours { (format!("{AT_MOST:.0}"), met) } else { (String::new(), "") };
+        let (name, median, longest) = (killed.name, killed.median(), killed.longest());
+        let _ = writeln!(
+            out,
+            "| {name} | {} | {median:.1} | {longest:.1} | {limit} | {met} | {} |",
+            killed.waits.len(),
+            killed.failed
+        );
+    }
+    out
 }
 
 /// The phpredis that a handler is compared with: on the same transport, and the quicker one where there is none.

@@ -133,6 +133,26 @@ pub(crate) fn start_one(name: &str, servers: &Servers, script: &Path, disk: &Fol
     Subject::start(plans.swap_remove(at), script, servers)
 }
 
+/// Handlers with a lock, and how many of its holders are to be killed: phpredis keeps a dead holder's lock for half a minute.
+pub(crate) fn locking(servers: &Servers, disk: &Folder) -> Result<Vec<(&'static str, PhpSettings, usize)>> {
+    let folder = Folder::permanent(&disk.join("locking"))?;
+    let files = PhpSettings::new().set("session.save_handler", "files");
+    let unix = format!("unix:{}", servers.redis.socket().display());
+    let phpredis = PhpSettings::new().set("session.save_handler", "redis").set("redis.session.locking_enabled", "1");
+    let ours = |store: &str| -> Result<PhpSettings> {
+        let settings = PhpSettings::new().extension(extension()?).set("session.save_handler", "cloakroom");
+        Ok(settings.set("cloakroom.store", store).set("cloakroom.concurrency", "lock"))
+    };
+    let sqlite = format!("sqlite:{}", folder.join("locking.db").display());
+    Ok(vec![
+        ("files", files.set("session.save_path", &folder.path().display().to_string()), 10),
+        ("Cloakroom SQLite, lock", ours(&sqlite)?, 20),
+        ("Cloakroom Redis, lock", ours(&unix)?, 20),
+        ("Cloakroom MariaDB, lock", ours(&servers.mariadb.url())?, 20),
+        ("phpredis, locking", phpredis.set("session.save_path", &unix.replacen("unix:", "unix://", 1)), 2),
+    ])
+}
+
 fn plans(servers: &Servers, disk: &Folder, memory: &Path) -> Result<Vec<Plan>> {
     let handler = |handler: &str, path: &str| {
         PhpSettings::new().set("session.save_handler", handler).set("session.save_path", path)
