@@ -153,13 +153,9 @@ impl<'a> Reader<'a> {
         while let Some((token, line)) = self.next() {
             let plain = self.fresh && self.open == 0;
             self.fresh = false;
-            let mut last = 0;
+            let (mut last, mut goes_on) = (0, true);
             match token {
-                Token::Word(word, _) => {
-                    if !self.word(&word, plain, line, before) {
-                        return;
-                    }
-                }
+                Token::Word(word, _) => goes_on = self.word(&word, plain, line, before),
                 Token::Variable(name) if name == b"table_prefix" => self.variable(plain, line, before),
                 Token::Variable(name) if name == b"GLOBALS" => self.globals(line),
                 Token::Close => self.fresh = true,
@@ -168,6 +164,9 @@ impl<'a> Reader<'a> {
                     last = mark;
                 }
                 _ => {}
+            }
+            if !goes_on {
+                return;
             }
             before = [before[1], last];
         }
