@@ -503,12 +503,17 @@ impl Session {
             owner: self.owner.clone(),
             format: mine.format,
             size: size(mine.payload),
-            about: was.map_or_else(About::default, |r| r.about.clone()),
+            about: was.map_or_else(|| self.first_about(engine), |r| r.about.clone()),
             envelope: Vec::new(),
         };
         record.about.commits.push(mine.commit);
         self.seal(engine, &mut record, mine.payload)?;
         Ok(record)
+    }
+
+    fn first_about(&self, engine: &Engine) -> About {
+        let namespace = engine.namespace.as_bytes().to_vec();
+        About { namespace, named: matches!(self.ticket, Ticket::Named(_)), ..About::default() }
     }
 
     /// The record that follows `head` when `payload` is written.

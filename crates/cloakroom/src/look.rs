@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::key::Key;
 use crate::outcome::EngineError;
 use crate::record::{EndKind, Record, State};
-use crate::store::{Budget, Counts, Filter, Page, StoreError, Tally, TallyKind};
+use crate::store::{Budget, Counts, Filter, Page, StoreError, Summary, Tally, TallyKind};
 use crate::time::Time;
 
 /// Records looked at in one step of ending many.
@@ -76,7 +76,7 @@ impl Engine {
         Ok(self.breaker.note(reports.read(budget, kind, since_hour, limit).await)?)
     }
 
-    /// Ends sessions that meet `filter`, from `after` on, until half of the budget has passed or none is left. Each step
+    /// Ends sessions that meet `filter` and are `wanted`, from `after` on, until half of the budget has passed or none is left. Each step
     /// ends at least one, if there is one.
     ///
     /// # Errors
@@ -87,6 +87,7 @@ impl Engine {
         filter: &Filter,
         mut after: Option<Vec<u8>>,
         kind: EndKind,
+        wanted: impl Fn(&Summary) -> bool,
     ) -> Result<EndedSome, EngineError> {
         let half = budget.left() / 2;
         let mut ended = 0;
@@ -94,7 +95,7 @@ impl Engine {
         loop {
             let page = self.page(budget, filter, after.as_deref(), STEP).await?;
             for summary in &page.records {
-                if matches!(summary.state, State::Ended { .. }) {
+                if matches!(summary.state, State::Ended { .. }) || !wanted(summary) {
                     continue;
                 }
                 if any && budget.left() < half {

@@ -166,6 +166,10 @@ pub struct About {
     pub device: Option<String>,
     /// The visitor's shortened address, where the site asks for it; at most 64 bytes.
     pub address: Option<String>,
+    /// The namespace it was made in, so that a site's own can be listed; nothing is decided by it. Empty is the default one.
+    pub namespace: Vec<u8>,
+    /// Whether it is a named record and no visitor's session.
+    pub named: bool,
     /// Fields of newer releases, tag and content, carried along untouched.
     pub unknown: Vec<(u8, Vec<u8>)>,
 }

@@ -9,6 +9,8 @@ const COMMITS: u8 = 1;
 const TRAIL: u8 = 2;
 const DEVICE: u8 = 3;
 const ADDRESS: u8 = 4;
+const NAMESPACE: u8 = 5;
+const NAMED: u8 = 6;
 
 impl About {
     /// The tagged fields as bytes; see `docs/format.md`.
@@ -26,6 +28,12 @@ impl About {
             if let Some(text) = text {
                 field(&mut out, tag, text.len(), text.bytes());
             }
+        }
+        if !self.namespace.is_empty() {
+            field(&mut out, NAMESPACE, self.namespace.len(), self.namespace.iter().copied());
+        }
+        if self.named {
+            field(&mut out, NAMED, 0, std::iter::empty());
         }
         for (tag, content) in &self.unknown {
             field(&mut out, *tag, content.len(), content.iter().copied());
@@ -61,6 +69,8 @@ impl About {
                 }
                 DEVICE => about.device = Some(String::from_utf8_lossy(content).into_owned()),
                 ADDRESS => about.address = Some(String::from_utf8_lossy(content).into_owned()),
+                NAMESPACE => about.namespace = content.to_vec(),
+                NAMED => about.named = true,
                 tag => about.unknown.push((tag, content.to_vec())),
             }
         }

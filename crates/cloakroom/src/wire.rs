@@ -122,12 +122,14 @@ pub(crate) mod tests {
             prop::collection::vec(any::<u64>(), 0..16),
             prop::collection::vec(any::<[u8; 32]>(), 0..16),
             prop::option::of("[a-zA-Z ]{0,40}"),
-            prop::collection::vec((5u8..=255, prop::collection::vec(any::<u8>(), 0..40)), 0..3),
+            prop::collection::vec((7u8..=255, prop::collection::vec(any::<u8>(), 0..40)), 0..3),
         )
             .prop_map(|(commits, trail, device, unknown)| About {
                 commits: CommitLog::from_ids(commits.into_iter().map(CommitId)),
                 trail: trail.into_iter().map(Key::from_bytes).collect(),
                 address: device.clone(),
+                named: device.is_some(),
+                namespace: device.clone().unwrap_or_default().into_bytes(),
                 device,
                 unknown,
             });

@@ -112,17 +112,18 @@ function cloakroom_error(): string {}
 function cloakroom_count(): array {}
 
 /**
- * A page of the store's live sessions, those of all its sites and named records included, in the store's own order.
+ * A page of this site's live records (its cloakroom.namespace), in the store's own order.
  *
  * Filter: `owner` (string), `older_than` (seconds since it was last used), `created_before` (Unix time), `larger_than` and
- * `smaller_than` (bytes), `search` (the first hexadecimal digits of the key). All must hold.
+ * `smaller_than` (bytes), `search` (the first hexadecimal digits of the key), `named` (true: named records
+ * alone, false: sessions alone). All must hold.
  *
  * A page looks at a bounded part of the store, so it may be shorter than `$limit` (1 to 500), even empty, though more
  * follow: `next` says so, and is the cursor to go on with.
  *
  * @param array<string, mixed> $filter
  * @return array{rows: list<array{key: string, created: int, touched: int, expires: int, owner: ?string, size: int,
- *     format: string, device: ?string, address: ?string, current: bool}>, next: ?string}
+ *     format: string, device: ?string, address: ?string, named: bool, current: bool}>, next: ?string}
  */
 function cloakroom_page(array $filter = [], ?string $cursor = null, int $limit = 50): array {}
 
@@ -147,16 +148,16 @@ function cloakroom_end(string $key): bool {}
 function cloakroom_end_owner(string $owner, bool $keep_current = false): array {}
 
 /**
- * Ends the store's sessions, those of all its sites and this request's included, or those not used for so many seconds, for
- * as long as half of a request's time lasts. While `more`, call again with `next` as cursor.
+ * Ends this site's sessions, this request's included, or those not used for so many seconds, for as long as half of a
+ * request's time lasts. Named records stay. While `more`, call again with `next` as cursor.
  *
  * @return array{ended: int, more: bool, next: ?string}
  */
 function cloakroom_end_all(?int $older_than = null, ?string $cursor = null): array {}
 
 /**
- * What was counted in the last hours: `conflicts`, `alarms`, `waits`, `dropped`, `blame`, `sizes`. Largest count first, at
- * most 2,000 rows. `hour`: the Unix time at which the hour began; `sum`: what goes with the count (microseconds
+ * What was counted in the last hours: `conflicts`, `alarms`, `waits`, `dropped`, `blame`, `sizes`, `early` (what
+ * left before it was decided), `unreadable`. Largest count first, at most 2,000 rows. `hour`: the Unix time at which the hour began; `sum`: what goes with the count (microseconds
  * waited, bytes); `sample`: the latest example.
  *
  * @return list<array{label: string, hour: int, count: int, sum: int, sample: string}>

@@ -35,7 +35,7 @@ fn sessions_are_counted_and_listed_page_by_page_without_an_id() {
     let body = pages.clean().body;
     assert!(
         body.starts_with(
-            r#"[5,3,["key","created","touched","expires","owner","size","format","device","address","current"],[64],5]"#
+            r#"[5,3,["key","created","touched","expires","owner","size","format","device","address","named","current"],[64],5]"#
         ),
         "{body}"
     );
@@ -66,7 +66,7 @@ fn a_session_is_shown_and_ended_by_its_key_or_the_beginning_of_it() {
             cloakroom_error(), cloakroom_end($key), cloakroom_show($key)['state'], cloakroom_show(str_repeat('0', 64)));",
     )
     .shows(concat!(
-        r#"[true,"live",1,0,false,13]"#,
+        r#"[true,"live",1,0,false,14]"#,
         "bool(false)\nbool(true)\nbool(false)\nbool(true)\nstring(0) \"\"\nbool(false)\nstring(5) \"ended\"\nNULL\n"
     ));
     site.cli("echo json_encode([cloakroom_count()['live'], cloakroom_count()['ended']]);").clean().shows("[1,1]");
@@ -137,7 +137,7 @@ fn reports_tell_what_was_counted_and_an_unknown_kind_is_an_error() {
         $a = cloakroom_named_open('c'); $b = cloakroom_named_open('c');
         cloakroom_named_commit($a, ['n' => 2]); cloakroom_named_commit($b, ['n' => 3]);
         $r = cloakroom_report('conflicts'); echo json_encode([count($r), $r[0]['label'], $r[0]['count'], $r[0]['hour'] === intdiv(time(), 3600) * 3600]);
-        foreach (['alarms', 'waits', 'dropped', 'blame', 'sizes'] as $k) if (!is_array(cloakroom_report($k, 1))) echo 'no list';
+        foreach (['alarms', 'waits', 'dropped', 'blame', 'sizes', 'early', 'unreadable'] as $k) if (!is_array(cloakroom_report($k, 1))) echo 'no list';
         foreach ([fn() => cloakroom_report('colours'), fn() => cloakroom_report('waits', 0), fn() => cloakroom_page(['shape' => 1]),
             fn() => cloakroom_page([], 'x'), fn() => cloakroom_page([], null, 0), fn() => cloakroom_sweep(0),
             fn() => cloakroom_page(['owner' => []] + ['search' => 'id of somebody']), fn() => cloakroom_end_owner('')] as $f) {
@@ -147,7 +147,7 @@ fn reports_tell_what_was_counted_and_an_unknown_kind_is_an_error() {
     .clean()
     .shows(concat!(
         r#"[1,"n",1,true]"#,
-        "\ncloakroom_report(): Argument #1 ($kind) must be one of \"conflicts\", \"alarms\", \"waits\", \"dropped\", \"blame\" and \"sizes\"",
+        "\ncloakroom_report(): Argument #1 ($kind) must be one of \"conflicts\", \"alarms\", \"waits\", \"dropped\", \"blame\", \"sizes\", \"early\" and \"unreadable\"",
         "\ncloakroom_report(): Argument #2 ($hours) must be from 1 to 720",
         "\ncloakroom_page(): Argument #1 ($filter) has no option \"shape\"",
         "\ncloakroom_page(): Argument #2 ($cursor) must be the \"next\" of an earlier call",
@@ -242,4 +242,27 @@ fn rules_that_the_application_adds_hold_for_its_request() {
         assert_eq!(visitor.get(&format!("/{name}")).expect("page").body, said);
         assert_eq!(visitor.get("/show.php").expect("page").body, format!(r#"{{"m":"theirs2","n":{n}}}"#), "{name}");
     }
+}
+
+#[test]
+fn a_site_lists_and_ends_its_own_and_named_records_are_told_apart_and_spared() {
+    let site = Site::new().set("cloakroom.keys", &"1".repeat(64)).set("cloakroom.namespace", "a");
+    let mut a = visitor(&site, "site:1", 10);
+    site.cli("cloakroom_named_commit(cloakroom_named_open('cart'), ['x' => 1]);").clean();
+    let seen = "$n = fn($f = []) => count(cloakroom_page($f)['rows']); echo json_encode([$n(), $n(['named' => true]), $n(['named' => false])]);";
+    site.cli(seen).clean().shows("[2,1,1]");
+    let key = site.cli("echo cloakroom_page(['named' => false])['rows'][0]['key'];").clean().body;
+    let b = site.set("cloakroom.namespace", "b");
+    b.cli(seen).clean().shows("[0,0,0]");
+    b.cli(&format!(
+        "var_dump(cloakroom_show('{key}'), cloakroom_end('{key}'), cloakroom_end(substr('{key}', 0, 20)), cloakroom_end_all()['ended'], cloakroom_count()['live']);"
+    ))
+    .clean()
+    .shows("NULL\nbool(false)\nbool(false)\nint(0)\nint(2)\n");
+    let site = b.set("cloakroom.namespace", "a");
+    site.get(&mut a, "session_start(); echo count($_SESSION);").clean().shows("1");
+    site.cli(&format!("echo json_encode(cloakroom_end_all()); {seen}"))
+        .clean()
+        .shows(r#"{"ended":1,"more":false,"next":null}[1,1,0]"#);
+    site.get(&mut a, "session_start(); echo count($_SESSION);").clean().shows("0");
 }

@@ -139,6 +139,8 @@ impl Dice {
             trail: (0..self.below(17)).map(|_| self.key()).collect(),
             device: (self.below(2) == 0).then(|| "Firefox \u{1f98a} auf Qu\u{e4}ntchen' -- \" \\ %_".to_string()),
             address: (self.below(2) == 0).then(|| "2001:db8::/48".to_string()),
+            namespace: (0..self.below(3) * 100).map(|n| n as u8).collect(),
+            named: self.below(2) == 0,
             unknown: (0..self.below(3))
                 .map(|n| {
                     let len = self.below(300) as usize;

@@ -12,7 +12,7 @@ impl RawItem {
         // SAFETY: as the caller promises.
         let (name, text) = unsafe { (self.name.bytes(), self.text.bytes()) };
         let value = match self.kind {
-            1 => GivenValue::Bool,
+            1 => GivenValue::Bool(self.number != 0),
             2 => GivenValue::Number(self.number),
             3 => GivenValue::Text(text),
             _ => GivenValue::Null,

@@ -1,11 +1,13 @@
 //! Counting, listing and ending sessions, and what was reported. Keys are shown, ids never.
 
 use cloakroom::store::{Filter, Summary, TallyKind};
-use cloakroom::{Clock, EndKind, Engine, EngineError, Key, Owner, State, SystemClock, Time};
+use cloakroom::{Clock, EndKind, EngineError, Key, Namespace, Owner, State, SystemClock, Time};
 use cloakroom_format::Format;
 
 use super::Call;
-use super::values::{Given, Value, number_at, text_at};
+use super::options;
+use super::values::{Given, GivenValue, Value, number_at, text_at};
+use crate::worker::Site;
 
 /// Most rows of one page.
 const LONGEST_PAGE: i64 = 500;
@@ -15,6 +17,8 @@ const STORE_PAGES: usize = 8;
 const FEWEST_DIGITS: usize = 8;
 /// Most rows of a report.
 const REPORTED: u32 = 2000;
+/// The code under which sessions that grew large are counted.
+const SIZES: u8 = 8;
 /// Longest time that a report goes back, in hours.
 const LONGEST_REPORT: i64 = cloakroom::store::TALLY_HOURS as i64;
 /// Most records of one sweep, and of each of its steps.
@@ -30,6 +34,8 @@ struct Wanted {
     smaller_than: Option<u32>,
     /// Hexadecimal digits, small.
     digits: String,
+    /// Named records alone, or none of them.
+    named: Option<bool>,
 }
 
 impl Wanted {
@@ -49,6 +55,10 @@ impl Wanted {
                 "created_before" => wanted.filter.created_before = Some(Time(amount()?.saturating_mul(1000))),
                 "larger_than" => wanted.filter.min_size = Some(size()?.saturating_add(1)),
                 "smaller_than" => wanted.smaller_than = Some(size()?),
+                "named" => match option.value {
+                    GivenValue::Bool(named) => wanted.named = Some(named),
+                    _ => return Err("must have true or false as \"named\"".into()),
+                },
                 "search" => {
                     wanted.digits = digits(option.bytes().unwrap_or_default())
                         .ok_or("must have hexadecimal digits as \"search\"")?;
@@ -60,8 +70,11 @@ impl Wanted {
         Ok(wanted)
     }
 
-    fn shows(&self, summary: &Summary) -> bool {
-        self.smaller_than.is_none_or(|size| summary.size < size) && summary.key.to_hex().starts_with(&self.digits)
+    fn shows(&self, site: &Namespace, summary: &Summary) -> bool {
+        is_of(site, summary)
+            && self.named.is_none_or(|named| summary.about.named == named)
+            && self.smaller_than.is_none_or(|size| summary.size < size)
+            && summary.key.to_hex().starts_with(&self.digits)
     }
 }
 
@@ -111,7 +124,7 @@ impl Call<'_, '_> {
             for _ in 0..STORE_PAGES {
                 let left = u32::try_from(limit - rows.len()).unwrap_or(1);
                 let page = site.engine.page(budget, &filter, after.as_deref(), left).await?;
-                rows.extend(page.records.into_iter().filter(|summary| wanted.shows(summary)));
+                rows.extend(page.records.into_iter().filter(|summary| wanted.shows(&site.settings.namespace, summary)));
                 after = page.next;
                 if after.is_none() || rows.len() >= limit {
                     break;
@@ -137,18 +150,23 @@ impl Call<'_, '_> {
     }
 
     /// The session that a key or its beginning names. `None`, told, where there is none.
-    async fn find(engine: &Engine, budget: cloakroom::Budget, text: &str) -> Result<Result<Key, String>, EngineError> {
+    async fn find(site: &Site, budget: cloakroom::Budget, text: &str) -> Result<Result<Summary, String>, EngineError> {
+        let engine = &site.engine;
+        let ours = |summary: &Summary| is_of(&site.settings.namespace, summary);
         if let Some(key) = Key::from_hex(text) {
-            return Ok(Ok(key));
+            let record = engine.look(budget, &key).await?.0;
+            let found = record.map(|record| Summary::of(key, &record)).filter(ours);
+            return Ok(found.ok_or_else(|| "There is no session with this key; it may have expired.".into()));
         }
         let filter = Filter { key_prefix: whole_bytes(text), ..Filter::default() };
-        let mut found: Vec<Key> = Vec::new();
+        let mut found: Vec<Summary> = Vec::new();
         let mut after: Option<Vec<u8>> = None;
         for _ in 0..STORE_PAGES {
             let page = engine.page(budget, &filter, after.as_deref(), 100).await?;
             for summary in page.records {
-                if summary.key.to_hex().starts_with(text) && !found.contains(&summary.key) {
-                    found.push(summary.key);
+                let known = found.iter().any(|known| known.key == summary.key);
+                if summary.key.to_hex().starts_with(text) && ours(&summary) && !known {
+                    found.push(summary);
                 }
             }
             after = page.next;
@@ -158,7 +176,7 @@ impl Call<'_, '_> {
         }
         Ok(match (found.as_slice(), after) {
             ([], None) => Err("There is no session whose key begins so; it may have expired.".into()),
-            ([key], None) => Ok(*key),
+            ([one], None) => Ok(one.clone()),
             ([] | [_], Some(_)) => Err(format!(
                 "{} holds too much to find a key by its beginning; give all 64 digits.",
                 engine.store().describe().engine
@@ -181,16 +199,7 @@ impl Call<'_, '_> {
     pub(super) fn show(&mut self) -> Value {
         let Some(digits) = self.key_digits() else { return Value::Null };
         let Some(site) = self.site() else { return Value::Null };
-        let found = self.run(&site, async |site, budget| {
-            let key = match Self::find(&site.engine, budget, &digits).await? {
-                Ok(key) => key,
-                Err(text) => return Ok(Err(text)),
-            };
-            Ok(match site.engine.look(budget, &key).await?.0 {
-                Some(record) => Ok(Summary::of(key, &record)),
-                None => Err("There is no session with this key; it may have expired.".into()),
-            })
-        });
+        let found = self.run(&site, async |site, budget| Self::find(site, budget, &digits).await);
         match found {
             None => Value::Null,
             Some(Err(text)) => {
@@ -216,8 +225,8 @@ impl Call<'_, '_> {
         let Some(digits) = self.key_digits() else { return Value::Bool(false) };
         let Some(site) = self.site() else { return Value::Bool(false) };
         let ended = self.run(&site, async |site, budget| {
-            let key = match Self::find(&site.engine, budget, &digits).await? {
-                Ok(key) => key,
+            let key = match Self::find(site, budget, &digits).await? {
+                Ok(summary) => summary.key,
                 Err(text) => return Ok(Err(text)),
             };
             Ok(Ok(site.engine.end_key(budget, &key, EndKind::Operator).await?))
@@ -287,7 +296,8 @@ impl Call<'_, '_> {
                 filter.touched_before = Some(before(site.engine.store().now(budget).await?, seconds));
             }
             let after = after.filter(|after| !after.is_empty());
-            site.engine.end_some(budget, &filter, after, EndKind::Operator).await
+            let ours = |summary: &Summary| is_of(&site.settings.namespace, summary) && !summary.about.named;
+            site.engine.end_some(budget, &filter, after, EndKind::Operator, ours).await
         });
         ended.map_or_else(
             || answer(0, None),
@@ -302,9 +312,11 @@ impl Call<'_, '_> {
             b"waits" => TallyKind::Wait,
             b"dropped" => TallyKind::Dropped,
             b"blame" => TallyKind::Blame,
-            b"sizes" => SIZES,
+            b"sizes" => TallyKind::from_code(SIZES),
+            b"early" => TallyKind::Early,
+            b"unreadable" => TallyKind::Unreadable,
             _ => {
-                let text = "must be one of \"conflicts\", \"alarms\", \"waits\", \"dropped\", \"blame\" and \"sizes\"";
+                let text = "must be one of \"conflicts\", \"alarms\", \"waits\", \"dropped\", \"blame\", \"sizes\", \"early\" and \"unreadable\"";
                 return Value::Wrong(1, text.into());
             }
         };
@@ -350,9 +362,6 @@ impl Call<'_, '_> {
     }
 }
 
-/// The code that sizes are counted under.
-const SIZES: TallyKind = TallyKind::Other(7);
-
 fn row(summary: &Summary, current: Option<Key>) -> Vec<(&'static str, Value)> {
     let text = |text: &Option<String>| Value::maybe(text.as_ref().map(|text| Value::text(text.as_str())));
     let format = Format::from_code(summary.format).map_or("unknown", Format::name);
@@ -366,8 +375,18 @@ fn row(summary: &Summary, current: Option<Key>) -> Vec<(&'static str, Value)> {
         ("format", Value::text(format)),
         ("device", text(&summary.about.device)),
         ("address", text(&summary.about.address)),
+        ("named", Value::Bool(summary.about.named)),
         ("current", Value::Bool(current == Some(summary.key))),
     ]
+}
+
+/// Whether a record was made by this site.
+fn is_of(site: &Namespace, summary: &Summary) -> bool {
+    if summary.about.named {
+        summary.about.namespace.starts_with(&options::namespace_of(site))
+    } else {
+        summary.about.namespace == site.as_bytes()
+    }
 }
 
 fn before(now: Time, seconds: u64) -> Time {

@@ -118,12 +118,18 @@ impl Options {
     /// never the same.
     pub(super) fn namespace(&self, site: &Namespace) -> Result<Namespace, Bad> {
         let own = self.namespace.as_deref().unwrap_or(NAMESPACE);
-        let mut both = vec![u8::try_from(site.as_bytes().len()).unwrap_or(u8::MAX)];
-        both.extend_from_slice(site.as_bytes());
+        let mut both = namespace_of(site);
         both.extend_from_slice(own);
         Namespace::new(both)
             .or_else(|_| Bad::call("must have a shorter \"namespace\": with the site's it has at most 254 bytes"))
     }
+}
+
+/// What the namespaces of all named records of a site begin with: no two sites' begin alike.
+pub(super) fn namespace_of(site: &Namespace) -> Vec<u8> {
+    let mut start = vec![u8::try_from(site.as_bytes().len()).unwrap_or(u8::MAX)];
+    start.extend_from_slice(site.as_bytes());
+    start
 }
 
 impl Bad {

@@ -91,7 +91,7 @@ pub(crate) struct Given<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum GivenValue<'a> {
     Null,
-    Bool,
+    Bool(bool),
     Number(i64),
     Text(&'a [u8]),
 }
@@ -102,7 +102,7 @@ impl<'a> Given<'a> {
         match self.value {
             GivenValue::Number(number) => u64::try_from(number).ok(),
             GivenValue::Text(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
-            GivenValue::Null | GivenValue::Bool => None,
+            GivenValue::Null | GivenValue::Bool(_) => None,
         }
     }
 
