@@ -42,6 +42,9 @@ fn plan() -> Plan {
     }
 }
 
+/// The longest request of an attacker's: nginx gives up on one after a minute.
+const LOOK: Duration = Duration::from_secs(45);
+
 /// A way to log in, and whether the attacker rotates from the beginning: then the victim, too, has an old id.
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -129,21 +132,28 @@ impl Scene {
         }
     }
 
-    /// A request that the attacker began before the log-in and that looks again and again until long after it.
-    fn look_all_the_time(&self, rig: &Rig, planted: &str) {
-        let attacker = rig.visitor();
-        attacker.hold(planted);
-        let body = attacker.get("/look.php").body;
-        let (users, carts): (BTreeSet<Option<String>>, String) = serde_json::from_str(&body).unwrap();
-        assert_eq!(users, BTreeSet::from([None]), "{body}");
-        assert!(!carts.contains("secret"), "{body}");
-        if attacker.ticket() != planted {
-            self.loot.lock().unwrap().insert(attacker.ticket());
+    /// Requests that look again and again while they run, the first of them from before the log-in until after it.
+    fn look_all_the_time(&self, rig: &Rig, planted: &str, plan: &Plan) {
+        let until = Instant::now() + plan.before + plan.in_grace + plan.after;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left < Duration::from_secs(1) {
+                return;
+            }
+            let attacker = rig.visitor();
+            attacker.hold(planted);
+            let body = attacker.get(&format!("/look.php?seconds={}", left.min(LOOK).as_secs_f64())).body;
+            let (users, carts): (BTreeSet<Option<String>>, String) = serde_json::from_str(&body).unwrap();
+            assert_eq!(users, BTreeSet::from([None]), "{body}");
+            assert!(!carts.contains("secret"), "{body}");
+            if attacker.ticket() != planted {
+                self.loot.lock().unwrap().insert(attacker.ticket());
+            }
         }
     }
 }
 
-/// The victim's visit; returns its last page.
+/// The victim's visit: what is in its session at the end is its own, and all there.
 fn visit(rig: &Rig, scene: &Scene, victim: &Visitor, case: Case, plan: &Plan) {
     let mut mine = Vec::new();
     let until = Instant::now() + plan.before;
@@ -190,7 +200,7 @@ fn crime(rig: &Rig, case: Case, plan: &Plan) {
     std::thread::scope(|scope| {
         let attackers = [
             scope.spawn(|| scene.attack(rig, &planted, case, plan.pause)),
-            scope.spawn(|| scene.look_all_the_time(rig, &planted)),
+            scope.spawn(|| scene.look_all_the_time(rig, &planted, plan)),
         ];
         let visited = scope.spawn(|| visit(rig, &scene, &victim, case, plan)).join();
         scene.over.store(true, Ordering::Relaxed);
@@ -246,20 +256,17 @@ fn on(store: Store) {
     // What the request has, then closed and opened anew, then read again, and something written in between.
     rig.code(
         "look.php",
-        &format!(
-            "ini_set('max_execution_time', '0'); session_start(); $users = $carts = [];
-            for ($until = microtime(true) + {}; microtime(true) < $until; usleep(100000)) {{
-                $users[] = $_SESSION['user'] ?? null; $carts[] = json_encode($_SESSION['cart'] ?? null);
-                match (mt_rand(0, 3)) {{
-                    0 => session_reset(),
-                    1 => [session_write_close(), session_start()],
-                    2 => cloakroom_commit(),
-                    3 => null,
-                }};
-            }}
-            echo json_encode([array_values(array_unique($users)), implode(array_unique($carts))]);",
-            (plan.before + plan.in_grace + plan.after / 2).as_secs_f64()
-        ),
+        "ini_set('max_execution_time', '0'); session_start(); $users = $carts = [];
+        for ($until = microtime(true) + (float) $_GET['seconds']; microtime(true) < $until; usleep(100000)) {
+            $users[] = $_SESSION['user'] ?? null; $carts[] = json_encode($_SESSION['cart'] ?? null);
+            match (mt_rand(0, 3)) {
+                0 => session_reset(),
+                1 => [session_write_close(), session_start()],
+                2 => cloakroom_commit(),
+                3 => null,
+            };
+        }
+        echo json_encode([array_values(array_unique($users)), implode(array_unique($carts))]);",
     );
     std::thread::scope(|scope| {
         let crimes: Vec<_> = CASES
