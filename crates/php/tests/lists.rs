@@ -2,7 +2,9 @@
 
 mod support;
 
-use cloakroom_testbed::PhpSettings;
+use std::time::Duration;
+
+use cloakroom_testbed::{Direction, PhpSettings, Proxy, Redis};
 use support::rig::rig;
 use support::{Site, Visitor};
 
@@ -265,4 +267,33 @@ fn a_site_lists_and_ends_its_own_and_named_records_are_told_apart_and_spared() {
         .clean()
         .shows(r#"{"ended":1,"more":false,"next":null}[1,1,0]"#);
     site.get(&mut a, "session_start(); echo count($_SESSION);").clean().shows("0");
+}
+
+#[test]
+fn a_page_has_one_budget_for_all_its_calls_and_a_program_one_for_each() {
+    let redis = Redis::start().expect("redis-server");
+    let proxy = Proxy::start(redis.endpoint()).expect("proxy");
+    proxy.delay(Direction::ToServer, Duration::from_millis(40));
+    let site =
+        Site::new().set("cloakroom.store", &format!("redis://{}/0", proxy.address())).set("cloakroom.timeout", "0.7");
+    let calls = "$ok = 0; for ($i = 0; $i < 40; $i++) { cloakroom_sweep(); $ok += cloakroom_error() === ''; } echo $ok";
+    site.cli(&format!("{calls};")).clean().shows("40");
+    let reply = site.get(&mut Visitor::default(), &format!("{calls} < 40 ? 'over' : 'all';"));
+    assert_eq!(reply.body, "over", "{}", reply.log);
+}
+
+#[test]
+fn a_page_that_finds_nothing_looks_at_a_bounded_part_of_the_store() {
+    let site = Site::new().set("cloakroom.keys", &"1".repeat(64));
+    site.cli(
+        "for ($i = 0; $i < 4200; $i++) { $h = cloakroom_named_open(\"c$i\"); cloakroom_named_commit($h, ['x' => 1]); cloakroom_named_close($h); }
+        $p = cloakroom_page(['named' => false], null, 500); echo json_encode([count($p['rows']), $p['next'] !== null]);
+        $p = cloakroom_page(['named' => false], $p['next'], 500); echo json_encode($p);
+        echo json_encode([cloakroom_end_all(), count(cloakroom_page([], null, 500)['rows'])]);",
+    )
+    .clean()
+    .shows(concat!(
+        r#"[0,true]{"rows":[],"next":null}"#,
+        r#"[{"ended":0,"more":false,"next":null},500]"#
+    ));
 }

@@ -108,6 +108,9 @@ fn both_processes(rig: &Rig) {
     assert_eq!(get("/data.php?name=shop:1"), "[]");
     rig.page("one.php", "echo json_encode(cloakroom_named_commit(cloakroom_named_open('shop:2'), ['x' => 1]));");
     assert_eq!(get("/one.php"), "true");
+    rig.page("handle.php", "echo cloakroom_named_open('shop:2');");
+    let handles: Vec<String> = (0..24).map(|_| get("/handle.php")).collect();
+    assert!(handles.iter().all(|handle| handle == "1"), "a worker keeps handles: {handles:?}");
     assert_eq!(rig.site.php_logs(), "");
 }
 

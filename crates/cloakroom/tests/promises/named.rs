@@ -152,3 +152,19 @@ async fn a_change_of_keys_keeps_owner_and_deadline_and_brings_nothing_back_that_
     put(&old, "d", USER).await;
     assert_eq!(payload(&both, "d").await, USER);
 }
+
+#[tokio::test]
+async fn while_the_store_is_known_to_be_down_named_records_and_lists_are_not_asked_for() {
+    let (site, store) = faulty();
+    let engine = engine(&site, store.clone(), &[1]);
+    store.down.store(true, SeqCst);
+    let open = || engine.open_named(budget(), b"c", LIFETIME);
+    assert!(open().await.is_err());
+    // It answers again, and nobody has asked yet: a probe a second.
+    store.down.store(false, SeqCst);
+    assert!(open().await.is_err());
+    assert!(engine.look(budget(), named(&plain(&site, &[1]), "c").await.key()).await.is_err());
+    // A sibling knows what the other has learned.
+    let sibling = engine.sibling().ring(KeyRing::new(vec![SiteKey::new([9; 32])])).build();
+    assert!(sibling.open_named(budget(), b"c", LIFETIME).await.is_err());
+}
