@@ -172,7 +172,7 @@ final class Counter {
 				$prefix = rtrim( $this->text( $i ), '\\' ) . '\\';
 				continue;
 			}
-			if ( ! preg_match( '/^[\\\\\w]+$/', $this->text( $i ) ) || T_AS === $this->id( $i ) || T_AS === $this->id( $i - 1 ) ) {
+			if ( ! preg_match( '/^[\\\\\w]*\w$/', $this->text( $i ) ) || T_AS === $this->id( $i ) || T_AS === $this->id( $i - 1 ) ) {
 				continue;
 			}
 			$full  = strtolower( ltrim( $prefix . $this->text( $i ), '\\' ) );

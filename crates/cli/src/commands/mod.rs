@@ -25,7 +25,7 @@ pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<O
     let mut out = Out::new(writer, cli.json, around);
     let ran = match &cli.command {
         Command::Doctor => doctor::run(cli, around, &mut out),
-        Command::Audit(args) => audit::run(args, &mut out),
+        Command::Audit(args) => audit::run(args, cli.timeout, around, &mut out),
         command => with_store(cli, around).and_then(|desk| match command {
             Command::Count | Command::Doctor | Command::Audit(_) => count::run(&desk, &mut out),
             Command::List(args) => list::run(&desk, args, &mut out),

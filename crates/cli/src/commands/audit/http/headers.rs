@@ -155,7 +155,11 @@ fn cache_status(headers: &Headers) -> Vec<(Hit, String)> {
                 None if part == "hit" => hit = Some(Hit::Hit),
                 Some(("hit", value)) => hit = Some(if value == "?0" { Hit::Miss } else { Hit::Hit }),
                 Some(("fwd", why)) => {
-                    hit.get_or_insert(if matches!(why, "bypass" | "method" | "request") { Hit::Bypass } else { Hit::Miss });
+                    hit.get_or_insert(if matches!(why, "bypass" | "method" | "request") {
+                        Hit::Bypass
+                    } else {
+                        Hit::Miss
+                    });
                 }
                 _ => {}
             }
@@ -176,11 +180,8 @@ pub fn obstacles(headers: &Headers, now_seconds: i64) -> Vec<Obstacle> {
     let number = |name: &str| directives.iter().find(|(k, _)| *k == name).and_then(|(_, v)| v.parse::<i64>().ok());
     let expires = headers.joined("expires");
     let made_by = limiter(&expires);
-    let forbidding: Vec<&str> = directives
-        .iter()
-        .map(|(k, _)| *k)
-        .filter(|k| matches!(*k, "no-store" | "no-cache" | "private"))
-        .collect();
+    let forbidding: Vec<&str> =
+        directives.iter().map(|(k, _)| *k).filter(|k| matches!(*k, "no-store" | "no-cache" | "private")).collect();
     if !forbidding.is_empty() {
         found.push(Obstacle::new(format!("Cache-Control: {}", forbidding.join(", ")), made_by));
     }
@@ -233,10 +234,13 @@ impl Obstacle {
     }
 }
 
+/// Who writes PHP's well-known `Expires`.
+pub const PHP_LIMITER: &str = "from session_start(): PHP's cache limiter";
+
 /// Two birthdays are known: PHP's session module and WordPress each write an `Expires` of their own.
 fn limiter(expires: &str) -> Option<&'static str> {
     if expires.contains("19 Nov 1981") {
-        Some("from session_start(): PHP's cache limiter")
+        Some(PHP_LIMITER)
     } else if expires.contains("11 Jan 1984") {
         Some("from WordPress's nocache_headers()")
     } else {
@@ -272,7 +276,13 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[&str]) -> Headers {
-        Headers(lines.iter().map(|l| l.split_once(": ").expect("a header")).map(|(n, v)| (n.to_ascii_lowercase(), v.into())).collect())
+        Headers(
+            lines
+                .iter()
+                .map(|l| l.split_once(": ").expect("a header"))
+                .map(|(n, v)| (n.to_ascii_lowercase(), v.into()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -306,7 +316,9 @@ mod tests {
 
     #[test]
     fn what_defeats_caches_is_named() {
-        let told = |lines: &[&str]| obstacles(&headers(lines), 1_700_000_000).iter().map(Obstacle::told).collect::<Vec<_>>().join("; ");
+        let told = |lines: &[&str]| {
+            obstacles(&headers(lines), 1_700_000_000).iter().map(Obstacle::told).collect::<Vec<_>>().join("; ")
+        };
         let php = told(&[
             "Expires: Thu, 19 Nov 1981 08:52:00 GMT",
             "Cache-Control: no-store, no-cache, must-revalidate",

@@ -105,7 +105,9 @@ mod tests {
 
     #[test]
     fn what_is_broken_ends_early() {
-        for text in ["<", "<url", "<url><loc>", "<!-- ", "<loc>https://a/", "\u{ff}<loc></loc>", "<url><loc>https://a b/</loc>"] {
+        for text in
+            ["<", "<url", "<url><loc>", "<!-- ", "<loc>https://a/", "\u{ff}<loc></loc>", "<url><loc>https://a b/</loc>"]
+        {
             let sitemap = read(text.as_bytes());
             assert!(sitemap.sitemaps.is_empty() && sitemap.pages.len() <= 1, "{text}");
         }

@@ -67,7 +67,10 @@ fn halt(source: &Source<'_>, tree: &Tree) -> Option<usize> {
     loop {
         let node = cursor.node();
         if node.kind() == "name" && source.text(node).eq_ignore_ascii_case("__halt_compiler") {
-            return Some(cursor.goto_parent().then(|| cursor.node().end_byte()).unwrap_or(node.end_byte()));
+            // With its parentheses and what ends the statement.
+            let rest = source.bytes().get(node.end_byte()..).unwrap_or_default();
+            let end = rest.iter().position(|b| *b == b';').map_or(0, |at| at + 1);
+            return Some(node.end_byte() + end);
         }
         if cursor.goto_first_child() {
             continue;
@@ -351,8 +354,14 @@ impl<'t> Scanner<'_, 't> {
         let session = match node.kind() {
             // `$$x` has a variable inside, which is looked at by itself.
             "dynamic_variable_name" => {
-                children(node).any(|c| self.source.literal(c).is_some_and(|l| l == "_SESSION"))
-                    || (children(node).any(|c| c.kind() == "name" && self.source.text(c) == "_SESSION"))
+                let inner = node.named_child(0);
+                // "${_SESSION['a']}"
+                let inner =
+                    inner.map(|n| if n.kind() == "subscript_expression" { n.named_child(0).unwrap_or(n) } else { n });
+                inner.is_some_and(|n| {
+                    self.source.literal(n).is_some_and(|l| l == "_SESSION")
+                        || (n.kind() == "name" && self.source.text(n) == "_SESSION")
+                })
             }
             _ => matches!(&*self.source.text(node), "$_SESSION" | "${_SESSION" | "${_SESSION}"),
         };
@@ -379,11 +388,9 @@ impl<'t> Scanner<'_, 't> {
         let Some(parent) = self.path.last().filter(|p| p.is_error()) else { return };
         let Some(next) = node.next_sibling() else { return };
         let opens = next.kind() == "(" || next.kind() == "arguments" || self.source.text(next).starts_with('(');
-        let before = node.prev_sibling().map(|p| p.kind()).unwrap_or_default();
-        if parent.is_error()
-            && opens
-            && !matches!(before, "->" | "?->" | "::" | "function" | "new" | "reference_modifier")
-        {
+        let before = self.source.bytes()[..node.start_byte()].trim_ascii_end();
+        let other = [&b"->"[..], b"::", b"function", b"function &", b"new"].iter().any(|w| before.ends_with(w));
+        if parent.is_error() && opens && !other {
             let resolved = self.names.function(&self.source.text(node));
             if let Some(name) = session_function(resolved.global()) {
                 self.found(Kind::Call(name), node);
