@@ -358,3 +358,18 @@ fn sites_on_one_store_do_not_find_each_others_records() {
     site.cli("echo json_encode(cloakroom_named_exists(cloakroom_named_open('c', ['namespace' => 'anamed'])));")
         .shows("false");
 }
+
+#[test]
+fn a_child_process_has_none_of_its_parents_handles() {
+    let site = site();
+    site.cli(
+        "$h = cloakroom_named_open('c'); cloakroom_named_commit($h, ['x' => 1]);
+        if (!$pid = pcntl_fork()) {
+            $mine = cloakroom_named_exists($h); $new = cloakroom_named_open('c'); $d = cloakroom_named_data($new); $d['y'] = 1;
+            exit($mine || !cloakroom_named_commit($new, $d) ? 1 : 0);
+        }
+        pcntl_waitpid($pid, $status); $d = cloakroom_named_data($h); $d['z'] = 1;
+        echo json_encode([$status, cloakroom_named_commit($h, $d), cloakroom_named_data($h)]);",
+    )
+    .shows(r#"[0,true,{"x":1,"y":1,"z":1}]"#);
+}

@@ -94,6 +94,10 @@ impl Door {
             return flat(Value::text(self.api.error.as_str()));
         }
         self.api.error.clear();
+        if self.worker.as_ref().is_some_and(|worker| !worker.is_of_this_process()) {
+            // A child process has its parent's records in its memory, and with them the parent's connections.
+            std::mem::forget(std::mem::take(&mut self.api.named));
+        }
         let mut call = Call { door: self, raw, given, alone };
         flat(match function {
             Function::NamedOpen => call.named_open(),
