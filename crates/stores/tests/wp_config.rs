@@ -176,6 +176,7 @@ fn the_first_define_and_the_last_assignment_count() {
     assert_eq!(name("$x = $y ? 'a' : 'b'; define('DB_NAME','a');"), Ok("a".into()));
     assert_eq!(name("?> define('DB_NAME','html'); <?php define('DB_NAME','a');"), Ok("a".into()));
     assert_eq!(name("// ?> define('DB_NAME','html'); <?php\ndefine('DB_NAME','a');"), Ok("a".into()));
+    assert_eq!(name("# it's ?> <?php define('DB_NAME','a');"), Ok("a".into()));
     assert_eq!(name("$s = 'define(\\'DB_NAME\\',\\'no\\');'; define('DB_NAME','a');"), Ok("a".into()));
     assert_eq!(name("$s = <<<X\ndefine('DB_NAME','no'); {$a[\"b\"]}\n X;\ndefine('DB_NAME','a');"), Ok("a".into()));
     let prefix = |code: &str| of(code).map(|config| config.prefix);
@@ -272,6 +273,7 @@ fn any_file() -> impl Strategy<Value = String> {
         "/* ' */",
         "// it's ?> html ' <?php\n",
         "# \"\n",
+        "# ?> <?php /* \n */",
         "$x = \"a {$GLOBALS['_SERVER']['argc']} b\";",
         "if (PHP_VERSION_ID) { $y = 1; }",
         "if (PHP_VERSION_ID): $y = 2; endif;",
