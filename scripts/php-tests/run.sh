@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs PHP's own session tests: with `files`; with our handler as they are; with those that force `files` pointed at ours;
-# and these once more with our safe defaults. The tests choose session ids themselves, which our defaults refuse: so the
-# first two runs hand strictness, ids and HttpOnly to PHP, and the list tells for the last one which tests that concerns.
+# these without PHP's eager cookies (held-back); and once more with all our defaults. The tests choose session ids themselves,
+# which our defaults refuse: so all runs but the last hand strictness, ids and HttpOnly to PHP, and the list tells for the last
+# one which tests that concerns.
 # Whatever passes with `files` must pass with ours, except what scripts/php-tests/exceptions.txt lists; and what that
 # lists must fail. Writes "PASSED FAILED" to the file named in $COUNTS, if that is set.
 # Usage: scripts/php-tests/run.sh [EXTENSION]   default target/release/cloakroom.so
@@ -39,14 +40,16 @@ run() {
 
 ours=(-d "extension=$extension" -d session.save_handler=cloakroom -d "cloakroom.store=sqlite:$work/sessions.sqlite")
 as_php=(-d cloakroom.strict=php -d cloakroom.id_bits=php -d cloakroom.httponly=php)
+eager=(-d cloakroom.eager_cookie=1)
 run files files
-run as-they-are files "${ours[@]}" "${as_php[@]}"
-run pointed-at-us cloakroom "${ours[@]}" "${as_php[@]}"
+run as-they-are files "${ours[@]}" "${as_php[@]}" "${eager[@]}"
+run pointed-at-us cloakroom "${ours[@]}" "${as_php[@]}" "${eager[@]}"
+run held-back cloakroom "${ours[@]}" "${as_php[@]}"
 run defaults cloakroom "${ours[@]}"
 
 passed=0 failed=0
 awk '$1 == "PASSED" { print $2 }' "$work/files" | sort >"$work/expected"
-for mode in as-they-are pointed-at-us defaults; do
+for mode in as-they-are pointed-at-us held-back defaults; do
 	awk '$1 == "PASSED" { print $2 }' "$work/$mode" | sort >"$work/passing"
 	awk -v mode="$mode" '!/^#/ && ($1 == mode || $1 == "all") { print $2 }' scripts/php-tests/exceptions.txt | sort >"$work/excepted"
 	# Fails with ours, is not listed; is listed, passes with ours, or does not even pass with `files`.

@@ -64,7 +64,10 @@ impl Session {
             Held::Fresh if self.owner.is_none() && engine.merge.is_empty(Payload { format, payload }) => {
                 return Ok(Committed::Nothing);
             }
-            Held::Live(_) if same => return self.touch(engine, budget).await,
+            // A session that holds something is not written for this alone.
+            Held::Live(record) if same && !(self.asked && !record.about.asked && self.base.is_empty()) => {
+                return self.touch(engine, budget).await;
+            }
             Held::Fresh | Held::Live(_) if self.readonly => {
                 self.touch(engine, budget).await?;
                 return Ok(self.dropped(engine, Dropped::ReadOnly));
@@ -507,6 +510,7 @@ impl Session {
             envelope: Vec::new(),
         };
         record.about.commits.push(mine.commit);
+        record.about.asked |= self.asked;
         self.seal(engine, &mut record, mine.payload)?;
         Ok(record)
     }
@@ -541,6 +545,7 @@ impl Session {
             ..head
         };
         record.about.commits.push(commit);
+        record.about.asked |= self.asked;
         self.seal(engine, &mut record, payload)?;
         Ok(record)
     }

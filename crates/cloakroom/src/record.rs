@@ -170,6 +170,8 @@ pub struct About {
     pub namespace: Vec<u8>,
     /// Whether it is a named record and no visitor's session.
     pub named: bool,
+    /// The application has asked for the session id, and may key data of its own by it: the session stays, also empty.
+    pub asked: bool,
     /// Fields of newer releases, tag and content, carried along untouched.
     pub unknown: Vec<(u8, Vec<u8>)>,
 }

@@ -8,7 +8,8 @@ use crate::store::Budget;
 
 impl Session {
     /// Removes the session's record, if it is still the one that this request has found or last written; whether it did. The
-    /// caller knows that nothing in it counts. A session with an owner stays, and so does what others have written.
+    /// caller knows that nothing in it counts. A session with an owner stays, and so do one whose id the
+    /// application has asked for and what others have written.
     ///
     /// # Errors
     /// When the store fails: the record is there, or it is not.
@@ -16,7 +17,7 @@ impl Session {
         self.settle(engine, budget).await?;
         let Held::Live(record) = &self.held else { return Ok(false) };
         let of_others = self.stored.is_some() || record.owner.is_some() || self.owner.is_some();
-        if of_others || self.readonly {
+        if of_others || self.readonly || self.is_asked() {
             return Ok(false);
         }
         let Some(remove) = engine.store.remove() else { return Ok(false) };

@@ -94,6 +94,8 @@ pub struct Session {
     pub(crate) unsure: Option<Box<Unsure>>,
     /// What this request changes is dropped.
     pub(crate) readonly: bool,
+    /// The application knows the session id.
+    pub(crate) asked: bool,
 }
 
 impl Session {
@@ -140,6 +142,17 @@ impl Session {
     /// Whether this request only reads.
     pub fn is_readonly(&self) -> bool {
         self.readonly
+    }
+
+    /// Notes that the application has asked for the session id: from the next commit on the session stays also when it is
+    /// empty.
+    pub fn set_asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// Whether the application has asked for the session id, in this request or before.
+    pub fn is_asked(&self) -> bool {
+        self.asked || matches!(&self.held, Held::Live(record) if record.about.asked)
     }
 
     /// Whether a record was found for it, or made since.
@@ -203,6 +216,7 @@ impl Session {
             predecessor: None,
             unsure: None,
             readonly: false,
+            asked: false,
         }
     }
 

@@ -11,6 +11,7 @@ const DEVICE: u8 = 3;
 const ADDRESS: u8 = 4;
 const NAMESPACE: u8 = 5;
 const NAMED: u8 = 6;
+const ASKED: u8 = 7;
 
 impl About {
     /// The tagged fields as bytes; see `docs/format.md`.
@@ -34,6 +35,9 @@ impl About {
         }
         if self.named {
             field(&mut out, NAMED, 0, std::iter::empty());
+        }
+        if self.asked {
+            field(&mut out, ASKED, 0, std::iter::empty());
         }
         for (tag, content) in &self.unknown {
             field(&mut out, *tag, content.len(), content.iter().copied());
@@ -71,6 +75,7 @@ impl About {
                 ADDRESS => about.address = Some(String::from_utf8_lossy(content).into_owned()),
                 NAMESPACE => about.namespace = content.to_vec(),
                 NAMED => about.named = true,
+                ASKED => about.asked = true,
                 tag => about.unknown.push((tag, content.to_vec())),
             }
         }

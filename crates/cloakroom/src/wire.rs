@@ -122,15 +122,17 @@ pub(crate) mod tests {
             prop::collection::vec(any::<u64>(), 0..16),
             prop::collection::vec(any::<[u8; 32]>(), 0..16),
             prop::option::of("[a-zA-Z ]{0,40}"),
-            prop::collection::vec((7u8..=255, prop::collection::vec(any::<u8>(), 0..40)), 0..3),
+            any::<bool>(),
+            prop::collection::vec((8u8..=255, prop::collection::vec(any::<u8>(), 0..40)), 0..3),
         )
-            .prop_map(|(commits, trail, device, unknown)| About {
+            .prop_map(|(commits, trail, device, asked, unknown)| About {
                 commits: CommitLog::from_ids(commits.into_iter().map(CommitId)),
                 trail: trail.into_iter().map(Key::from_bytes).collect(),
                 address: device.clone(),
                 named: device.is_some(),
                 namespace: device.clone().unwrap_or_default().into_bytes(),
                 device,
+                asked,
                 unknown,
             });
         (

@@ -314,6 +314,8 @@ static bool is_only_tested(const zend_execute_data *execute_data)
 		case ZEND_BOOL:
 		case ZEND_BOOL_NOT:
 		case ZEND_STRLEN:
+		case ZEND_TYPE_CHECK:
+		case ZEND_FREE:
 			return next->op1_type == call->result_type && next->op1.var == call->result.var;
 		case ZEND_IS_EQUAL:
 		case ZEND_IS_NOT_EQUAL:
@@ -334,7 +336,9 @@ static bool is_only_tested(const zend_execute_data *execute_data)
 
 static ZEND_FUNCTION(observed_session_id)
 {
-	if (!held.asked && ZEND_NUM_ARGS() == 0 && PS(id) && held.state == HOLDING && !is_only_tested(execute_data)) {
+	bool asks = ZEND_NUM_ARGS() == 0 || (ZEND_NUM_ARGS() == 1 && Z_TYPE_P(ZEND_CALL_ARG(execute_data, 1)) == IS_NULL);
+
+	if (!held.asked && asks && PS(id) && !is_only_tested(execute_data)) {
 		held.asked = true;
 		cloakroom_door->id_asked();
 	}

@@ -386,7 +386,7 @@ extern "C" fn mask(url: Slice, out: *mut c_char, capacity: usize) -> usize {
 }
 
 extern "C" fn id_asked() {
-    enter((), |state| state.door.request.response.id_asked());
+    enter((), |state| state.door.id_asked());
 }
 
 extern "C" fn decide(early: i32, cookies: Slice) -> i32 {

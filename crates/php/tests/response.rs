@@ -85,3 +85,273 @@ fn whatever_is_stored_at_whatever_time_has_its_cookie_and_its_record() {
         site.get(&mut visitor, "session_start(); echo $_SESSION['n'];").clean().shows("1");
     }
 }
+
+#[test]
+fn an_emptied_session_goes_at_the_first_later_request_that_leaves_it_empty() {
+    let site = Site::new()
+        .set("session.cookie_path", "/shop")
+        .set("session.cookie_domain", "example.org")
+        .set("session.cookie_secure", "1")
+        .set("session.cookie_samesite", "Lax");
+    let mut visitor = Visitor::default();
+    site.get(&mut visitor, "session_start(); $_SESSION['cart'] = 1;").clean();
+    let emptied = site.get(&mut visitor, "session_start(); unset($_SESSION['cart']); echo 'empty';").clean();
+    assert!(!emptied.sets_cookie() && records(&site) == 1, "it first stays, as an empty record");
+    let ticket = visitor.ticket.clone();
+    let gone = site.get(&mut visitor, "session_start(); echo json_encode($_SESSION);").clean();
+    assert_eq!(
+        gone.all("set-cookie"),
+        [
+            "PHPSESSID=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/shop; domain=example.org; secure; \
+          HttpOnly; SameSite=Lax"
+        ],
+        "withdrawn with the same attributes"
+    );
+    assert!(gone.all("cache-control")[0].contains("no-store"), "who withdraws a cookie speaks to one visitor");
+    assert_eq!((records(&site), &visitor.ticket), (0, &None), "no tombstone");
+    assert_cacheable(&site.get(&mut visitor, "session_start();").clean());
+    // A ticket that leads nowhere is withdrawn as well.
+    let mut stale = Visitor { ticket };
+    site.get(&mut stale, "session_start(); echo 'page';").clean();
+    assert_eq!((records(&site), &stale.ticket), (0, &None));
+}
+
+/// Two requests of one emptied session: the second runs while the first one is between its load and its end. Their replies.
+fn crossing(site: &Site, ticket: &Visitor, first: &str, second: &str) -> (Reply, Reply) {
+    let (loaded, done) = (site.folder.join("loaded"), site.folder.join("done"));
+    let _ = (std::fs::remove_file(&loaded), std::fs::remove_file(&done));
+    let script = format!(
+        "session_start(); touch('{}'); for ($i = 0; $i < 2000 && !file_exists('{}'); $i++) {{ usleep(5000); clearstatcache(); }}
+        {first}",
+        loaded.display(),
+        done.display()
+    );
+    let cookie = ticket.ticket.as_deref().map(|t| format!("PHPSESSID={t}"));
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| site.ask(cookie.as_deref(), &script));
+        cloakroom_testbed::wait_until("it has loaded", std::time::Duration::from_secs(10), || loaded.exists())
+            .expect("loaded");
+        let meanwhile = site.ask(cookie.as_deref(), second);
+        std::fs::write(&done, "").expect("told");
+        (running.join().expect("a reply"), meanwhile)
+    })
+}
+
+/// A site and a visitor whose session is empty.
+fn emptied() -> (Site, Visitor) {
+    let (site, mut visitor) = (Site::new(), Visitor::default());
+    site.get(&mut visitor, "session_start(); $_SESSION['cart'] = 1;").clean();
+    site.get(&mut visitor, "session_start(); $_SESSION = [];").clean();
+    (site, visitor)
+}
+
+#[test]
+fn what_is_added_while_an_empty_session_is_removed_is_kept_and_its_cookie_sent_again() {
+    let (site, mut visitor) = emptied();
+    let add = "$_SESSION['cart'] = 2; echo str_repeat('x', 9000);";
+    let (added, removed) = crossing(&site, &visitor, add, "session_start(); echo 'page';");
+    assert!(removed.all("set-cookie")[0].contains("=deleted"), "{:?}", removed.headers);
+    let cookies = added.all("set-cookie");
+    let ticket = visitor.ticket.clone().expect("a ticket").replace(',', "%2C");
+    assert_eq!(cookies.len(), 1, "{:?}", added.headers);
+    assert!(cookies[0].starts_with(&format!("PHPSESSID={ticket}")), "{cookies:?}");
+    site.get(&mut visitor, "session_start(); echo $_SESSION['cart'];").clean().shows("2");
+}
+
+#[test]
+fn a_removal_that_comes_too_late_takes_nothing_away() {
+    let (site, mut visitor) = emptied();
+    let (late, added) =
+        crossing(&site, &visitor, "echo json_encode($_SESSION);", "session_start(); $_SESSION['cart'] = 2;");
+    assert_eq!(added.all("set-cookie").len(), 1, "{:?}", added.headers);
+    assert!(!late.sets_cookie(), "nothing is withdrawn: {:?}", late.headers);
+    assert!(late.all("cache-control")[0].contains("no-store"));
+    site.get(&mut visitor, "session_start(); echo $_SESSION['cart'];").clean().shows("2");
+}
+
+#[test]
+fn an_application_that_asks_for_the_id_keeps_its_cookie_and_an_empty_record() {
+    for script in [
+        "session_start(); echo session_id();",
+        "session_start(); session_write_close(); $x = session_id();",
+        "session_start(); $key = 'cart_' . session_id();",
+        "session_start(); $f = 'session_id'; echo $f();",
+        "session_start(); echo array_map('session_id', [null])[0];",
+    ] {
+        let site = Site::new();
+        let mut visitor = Visitor::default();
+        assert_personal(&site.get(&mut visitor, script).clean());
+        assert_eq!(records(&site), 1, "{script}");
+        let ticket = visitor.ticket.clone();
+        for _ in 0..2 {
+            // Other pages of the same application do not ask, and must not take its key away.
+            let reply = site.get(&mut visitor, "session_start(); echo 'page';").clean();
+            assert!(!reply.sets_cookie(), "{:?}", reply.headers);
+        }
+        assert_eq!((records(&site), &visitor.ticket), (1, &ticket), "{script}");
+    }
+    let site = Site::new();
+    for script in [
+        "session_start(); if (session_id() != '') echo 'a'; if (!session_id()) echo 'b'; echo session_name();",
+        "session_start(); if (session_id() && strlen(session_id()) > 0 && session_id() !== null) echo 'a'; session_id();",
+        "if (session_id() == '') { session_start(); } echo empty(session_id()) ? 'a' : 'b';",
+    ] {
+        assert_cacheable(&site.ask(None, script).clean());
+    }
+}
+
+#[test]
+fn only_what_phps_limiter_added_is_taken_out() {
+    let site = Site::new();
+    let own = |reply: &Reply| (reply.all("cache-control"), reply.all("expires"), reply.all("pragma"));
+    let list = |text: &str| vec![text.to_owned()];
+    for (script, cache, expires) in [
+        // Sent before: comes back.
+        ("header('Cache-Control: max-age=60'); session_start();", list("max-age=60"), vec![]),
+        (
+            "header('Cache-Control: a'); header('Cache-Control: b', false); session_start();",
+            vec!["a".into(), "b".into()],
+            vec![],
+        ),
+        ("header('Expires: 0'); session_start(); session_write_close(); session_start();", vec![], list("0")),
+        // Sent after: stays, also where it is the same.
+        ("session_start(); header('Cache-Control: max-age=60');", list("max-age=60"), vec![]),
+        (
+            "session_start(); header('Cache-Control: no-store, no-cache, must-revalidate');",
+            list("no-store, no-cache, must-revalidate"),
+            vec![],
+        ),
+        ("session_start(); header('Cache-Control: private', false);", list("private"), vec![]),
+        ("header('Cache-Control: a'); session_start(); header_remove('Cache-Control');", vec![], vec![]),
+        ("header('Cache-Control: a'); session_start(); header_remove();", vec![], vec![]),
+        ("header('Cache-Control: a'); session_start(); header_remove(); header('Expires: 1');", vec![], list("1")),
+        (
+            "set_error_handler(function () { header('Cache-Control: mine'); }); session_start(['nonsense' => 1]);",
+            list("mine"),
+            vec![],
+        ),
+    ] {
+        let reply = site.ask(None, script).clean();
+        assert!(!reply.sets_cookie(), "{:?}", reply.headers);
+        assert_eq!(own(&reply), (cache, expires, vec![]), "{script}");
+    }
+    for limiter in ["nocache", "private", "private_no_expire", ""] {
+        let site = Site::new().set("session.cache_limiter", limiter);
+        let reply = site.ask(None, "session_start(); echo 'page';").clean();
+        assert_cacheable(&reply);
+        assert_eq!(reply.all("last-modified"), Vec::<String>::new(), "{limiter}");
+    }
+    let site = Site::new().set("session.cache_limiter", "public");
+    let reply = site.ask(None, "session_start(); echo 'page';").clean();
+    assert!(!reply.sets_cookie() && reply.all("cache-control")[0].starts_with("public"), "{:?}", reply.headers);
+}
+
+#[test]
+fn a_page_made_personal_by_something_else_keeps_its_no_store() {
+    let site = Site::new();
+    let page = "session_start(); echo 'page';";
+    let personal = |reply: Reply| {
+        let reply = reply.clean();
+        assert!(!reply.all("set-cookie").iter().any(|c| c.starts_with("PHPSESSID")), "{:?}", reply.headers);
+        assert!(reply.all("cache-control")[0].contains("no-store"), "{:?}", reply.headers);
+    };
+    personal(site.ask_with(&[("REQUEST_METHOD", "POST")], page));
+    personal(site.ask_with(&[("HTTP_AUTHORIZATION", "Bearer x")], page));
+    personal(site.ask_with(&[("HTTP_AUTHORIZATION", "Basic dTpw")], page));
+    personal(site.ask_with(&[("REDIRECT_HTTP_AUTHORIZATION", "Bearer x")], page));
+    personal(site.ask(Some("_ga=1; wordpress_logged_in_x=1"), page));
+    personal(site.ask(Some("wp-settings-1=x"), page));
+    personal(site.ask(None, "setcookie('a', 'b'); session_start();"));
+    personal(site.ask(None, "session_start(); setcookie('a', 'b');"));
+    for code in ["http_response_code(404);", "http_response_code(500);", "header('Location: /');"] {
+        personal(site.ask(None, &format!("session_start(); {code} echo 'x';")));
+    }
+    for cookies in ["_ga=1; _gid=2", "_ga_X1=1;_fbp=2; _pk_id.1.2=3", "", " ; "] {
+        assert_cacheable(&site.ask(Some(cookies), page).clean());
+    }
+    assert_cacheable(&site.ask_with(&[("REQUEST_METHOD", "HEAD")], page).clean());
+    let site = Site::new().set("cloakroom.cache_cookies", "theme, lang_*").set("cloakroom.vary_cookie", "1");
+    let reply = site.ask(Some("theme=dark; lang_x=de"), "header('Vary: Accept-Language'); session_start();").clean();
+    assert_cacheable(&reply);
+    assert_eq!(reply.all("vary"), ["Accept-Language", "Cookie"]);
+    personal(site.ask(Some("_ga=1"), page));
+}
+
+#[test]
+fn keys_that_do_not_count_make_no_session() {
+    let site = Site::new().set("cloakroom.ignore_keys", "flash_*, _token");
+    let mut visitor = Visitor::default();
+    let only =
+        "session_start(); $_SESSION['_token'] = 'abc'; $_SESSION['flash_old'] = ['x']; echo str_repeat('x', 9000);";
+    assert_cacheable(&site.get(&mut visitor, only).clean());
+    assert_eq!(records(&site), 0);
+    site.get(&mut visitor, "session_start(); $_SESSION['_token'] = 'abc'; $_SESSION['cart'] = 1;").clean();
+    site.get(&mut visitor, "session_start(); echo $_SESSION['_token'], $_SESSION['cart'];").clean().shows("abc1");
+    site.get(&mut visitor, "session_start(); unset($_SESSION['cart']); echo $_SESSION['_token'];").clean().shows("abc");
+    let gone = site.get(&mut visitor, only).clean();
+    assert_eq!((gone.all("set-cookie").len(), &visitor.ticket, records(&site)), (1, &None, 0));
+}
+
+#[test]
+fn eager_cookie_restores_phps_way() {
+    let site = Site::new().set("cloakroom.eager_cookie", "1");
+    let mut visitor = Visitor::default();
+    assert_personal(&site.get(&mut visitor, "session_start(); echo 'page';").clean());
+    assert_eq!(records(&site), 1);
+    let reply = site.get(&mut visitor, "session_start(); echo 'page';").clean();
+    assert!(!reply.sets_cookie() && visitor.ticket.is_some() && records(&site) == 1, "nothing is withdrawn");
+}
+
+#[test]
+fn other_sessions_of_the_same_request_are_told_apart() {
+    let site = Site::new();
+    let script = "session_name('A'); session_start(); $_SESSION['n'] = 1; session_write_close();
+        session_name('B'); session_id(''); session_start(); echo 'page';";
+    let reply = site.ask(None, script).clean();
+    let cookies = reply.all("set-cookie");
+    assert_eq!((cookies.len(), cookies[0].starts_with("A=")), (1, true), "{cookies:?}");
+    assert!(reply.all("cache-control")[0].contains("no-store"));
+    assert_eq!(records(&site), 1);
+}
+
+#[test]
+fn a_session_that_could_not_be_saved_is_no_empty_one() {
+    let site = Site::new();
+    let mut visitor = Visitor::default();
+    let reply = site.get(&mut visitor, "session_start(); $_SESSION['a|b'] = 'secret'; echo $_SESSION['a|b'];");
+    assert!(!reply.sets_cookie() && reply.all("cache-control")[0].contains("no-store"), "{:?}", reply.headers);
+    let site = Site::new().set("cloakroom.max_size", "1K");
+    let reply = site.get(&mut visitor, "session_start(); $_SESSION['n'] = str_repeat('x', 2000);");
+    assert!(reply.all("cache-control")[0].contains("no-store"), "{:?}", reply.headers);
+}
+
+#[test]
+fn what_php_code_sees_of_the_headers_is_as_without_us() {
+    let site = Site::new();
+    let script =
+        "session_start(); $a = headers_sent(); echo str_repeat('x', 10); flush(); ob_flush(); $b = headers_sent();
+        @header('X-Late: 1'); http_response_code(500); echo json_encode([$a, $b]);";
+    let held = Site::new().set("output_buffering", "0").ask(None, &script.replace("flush(); ob_flush();", "")).clean();
+    assert_eq!((held.body.as_str(), held.status, held.all("x-late").len()), ("xxxxxxxxxx[false,true]", 200, 0));
+    let reply = site.ask(None, "session_start(); header('HTTP/1.1 203 Fine'); echo str_repeat('x', 9000);").clean();
+    assert_eq!((reply.status, reply.body.len()), (203, 9000));
+    let reply =
+        site.ask(None, "header_register_callback(function () { header('X-Called: 1'); }); session_start();").clean();
+    assert_eq!(reply.all("x-called"), ["1"]);
+    assert_cacheable(&reply);
+    let site = site.set("zlib.output_compression", "1");
+    let reply =
+        site.ask_with(&[("HTTP_ACCEPT_ENCODING", "gzip")], "session_start(); echo str_repeat('x', 9000);").clean();
+    assert_eq!(reply.all("content-encoding"), ["gzip"]);
+    assert_cacheable(&reply);
+}
+
+#[test]
+fn auto_start_leaves_no_trace_either() {
+    let site = Site::new().set("session.auto_start", "1");
+    assert_cacheable(&site.ask(None, "echo str_repeat('x', 9000);").clean());
+    assert_eq!(records(&site), 0);
+    let mut visitor = Visitor::default();
+    assert_personal(&site.get(&mut visitor, "$_SESSION['n'] = 1; echo str_repeat('x', 9000);").clean());
+    site.get(&mut visitor, "echo $_SESSION['n'];").clean().shows("1");
+}

@@ -141,6 +141,7 @@ impl Dice {
             address: (self.below(2) == 0).then(|| "2001:db8::/48".to_string()),
             namespace: (0..self.below(3) * 100).map(|n| n as u8).collect(),
             named: self.below(2) == 0,
+            asked: self.below(2) == 0,
             unknown: (0..self.below(3))
                 .map(|n| {
                     let len = self.below(300) as usize;

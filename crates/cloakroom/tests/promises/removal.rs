@@ -25,6 +25,14 @@ async fn a_removal_loses_against_who_added_meanwhile() {
     let id = site.stored(b"", owner("x")).await;
     let mut session = site.live(&id).await;
     assert!(!session.remove(&site.engine, budget()).await.expect("kept"), "somebody is logged in");
+    let id = site.stored(b"", owner("y")).await;
+    let mut asked = site.live(&id).await;
+    asked.set_owner(None);
+    asked.set_asked();
+    site.commit(&mut asked, b"").await;
+    let mut session = site.live(&id).await;
+    assert!(session.is_asked(), "stored with the session");
+    assert!(!session.remove(&site.engine, budget()).await.expect("kept"), "the application knows its id");
     let id = site.stored(&vars(&[("cart", 1)]), None).await;
     let mut emptied = site.live(&id).await;
     site.commit(&mut emptied, b"").await;

@@ -120,9 +120,9 @@ impl Response {
         self.hold = Hold::No;
     }
 
-    /// The application has asked for the session id.
-    pub(crate) fn id_asked(&mut self) {
-        self.asked = true;
+    /// Whether it is being held back.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.on
     }
 
     /// Whether what is written to the open session may wait for the end, since nothing in it counts.
@@ -132,8 +132,24 @@ impl Response {
 }
 
 impl Door {
+    /// The application has asked for the session id.
+    pub(crate) fn id_asked(&mut self) {
+        self.request.response.asked = true;
+        if let Some(session) = self.request.session_mut() {
+            session.set_asked();
+        }
+        for ticket in &mut self.request.response.tickets {
+            ticket.session.set_asked();
+        }
+    }
+
     /// A session was read: whether the response is held back from here on.
     pub(super) fn begin_hold(&mut self) -> Hold {
+        if self.request.response.asked
+            && let Some(session) = self.request.session_mut()
+        {
+            session.set_asked();
+        }
         let response = &self.request.response;
         let (possible, on) = (response.possible, response.on);
         let Some(session) = self.request.session() else {
@@ -156,7 +172,10 @@ impl Door {
     /// Whether nothing that counts is in a stored session.
     fn is_left_empty(&self, session: &Session) -> bool {
         let format = Format::from_code(session.format()).unwrap_or(Format::Opaque);
-        session.owner().is_none() && !session.is_readonly() && self.is_nothing(format, session.payload())
+        session.owner().is_none()
+            && !session.is_asked()
+            && !session.is_readonly()
+            && self.is_nothing(format, session.payload())
     }
 
     /// Whether nothing in a payload counts, by the site's settings.
@@ -235,6 +254,7 @@ impl Door {
         let down = site.engine.breaker().is_open();
         if !session.is_stored() {
             if self.request.response.asked {
+                session.set_asked();
                 let budget = self.budget(&site);
                 let placed =
                     if down { None } else { self.wait(&site, session.hold_place(&site.engine, budget, PLACE_HELD)) };
@@ -253,7 +273,7 @@ impl Door {
         if ticket.hold != Hold::Empty || !self.is_left_empty(&ticket.session) {
             return Fate::Keep;
         }
-        if self.request.response.asked || down {
+        if down {
             return Fate::Out;
         }
         let budget = self.budget(&site);

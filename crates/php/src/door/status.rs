@@ -46,6 +46,7 @@ impl Door {
                     Outcome::Not(why) => Item::Text(format!("not stored: {why}")),
                 },
             ),
+            ("held_back", Item::Bool(request.response.is_held_back())),
             ("conflicts", Item::List(request.conflicts.join("\n"))),
             ("locked", Item::Bool(self.holds_locks())),
             ("waited_milliseconds", Item::Number(u64::try_from(request.waited.as_millis()).unwrap_or(u64::MAX))),

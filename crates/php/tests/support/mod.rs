@@ -123,7 +123,22 @@ impl Site {
         self.ask_at("/page.php", cookie, script)
     }
 
+    /// One request with these variables of the server.
+    pub fn ask_with(&self, server: &[(&str, &str)], script: &str) -> Reply {
+        let mut command = self.page("/page.php", script);
+        command.envs(server.iter().copied());
+        self.run(command)
+    }
+
     fn ask_at(&self, address: &str, cookie: Option<&str>, script: &str) -> Reply {
+        let mut command = self.page(address, script);
+        if let Some(cookie) = cookie {
+            command.env("HTTP_COOKIE", cookie);
+        }
+        self.run(command)
+    }
+
+    fn page(&self, address: &str, script: &str) -> Command {
         let file = self.folder.write("page.php", format!("<?php\n{script}\n")).expect("script");
         let mut command = self.prepare("php-cgi");
         command
@@ -134,10 +149,7 @@ impl Site {
             .env("SCRIPT_NAME", "/page.php")
             .env("REQUEST_URI", address)
             .env("SERVER_PROTOCOL", "HTTP/1.1");
-        if let Some(cookie) = cookie {
-            command.env("HTTP_COOKIE", cookie);
-        }
-        self.run(command)
+        command
     }
 
     /// One program on PHP's command line.

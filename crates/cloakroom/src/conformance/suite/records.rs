@@ -72,6 +72,7 @@ pub async fn tagged_fields_are_carried_along(harness: &dyn Harness) {
         address: Some("\u{e4}".repeat(32)),
         namespace: vec![0xff; 255],
         named: true,
+        asked: true,
         unknown: vec![(99, Vec::new()), (100, dice.bytes(70_000)), (255, (0..=255).collect())],
     };
     let (key, record) = (dice.key(), Record { about: about.clone(), ..dice.live(now) });
