@@ -155,6 +155,12 @@ impl Session {
         self.asked || matches!(&self.held, Held::Live(record) if record.about.asked)
     }
 
+    /// Whether its record only keeps the place of a ticket that has left ([`Session::hold_place`]) and never held anything.
+    /// Who made it may still be running, and about to add something.
+    pub fn is_placeholder(&self) -> bool {
+        matches!(&self.held, Held::Live(record) if record.size == 0 && record.about.commits.ids().len() == 1)
+    }
+
     /// Whether a record was found for it, or made since.
     pub fn is_stored(&self) -> bool {
         matches!(self.held, Held::Live(_))

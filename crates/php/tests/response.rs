@@ -13,6 +13,10 @@ fn records(site: &Site) -> i64 {
         return 0;
     }
     let store = rusqlite::Connection::open(path).expect("store");
+    let made = "SELECT count(*) FROM sqlite_master WHERE name = 'record'";
+    if store.query_row(made, [], |row| row.get::<_, u32>(0)).expect("tables") == 0 {
+        return 0;
+    }
     store.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).expect("records")
 }
 

@@ -14,6 +14,10 @@ fn records(rig: &Rig) -> u32 {
         return 0;
     }
     let store = rusqlite::Connection::open(rig.store()).expect("store");
+    let made = "SELECT count(*) FROM sqlite_master WHERE name = 'record'";
+    if store.query_row(made, [], |row| row.get::<_, u32>(0)).expect("tables") == 0 {
+        return 0;
+    }
     store.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).expect("records")
 }
 
@@ -101,6 +105,20 @@ fn a_page_that_leaves_early_has_its_cookie_a_record_and_is_counted() {
         })
         .expect("saved");
     }
+    // Who has left early may be about to add something: nobody takes its place away meanwhile, nor makes it last longer.
+    rig.page("leaves.php", "session_start(); echo 'early'; flush();");
+    let visitor = rig.site.browser();
+    visitor.get("/leaves.php").expect("page");
+    let left = || {
+        let store = rusqlite::Connection::open(rig.store()).expect("store");
+        store
+            .query_row("SELECT max(idle) FROM record WHERE size = 0", [], |row| row.get::<_, i64>(0))
+            .expect("a record")
+    };
+    let (before, now) = (left(), std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("now"));
+    assert!(before <= i64::try_from(now.as_millis()).expect("small") + 600_000, "ten minutes at most");
+    assert!(visitor.get("/show.php").expect("page").set_cookies().is_empty());
+    assert_eq!(left(), before);
     // Nothing can come into a session that is closed: nothing to wait for, and nothing to keep.
     for code in ["flush();", "fastcgi_finish_request();", "echo str_repeat('x', 2000000);"] {
         rig.page("closed.php", &format!("session_start(); session_write_close(); echo 'early'; {code}"));

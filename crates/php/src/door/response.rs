@@ -273,7 +273,8 @@ impl Door {
         if ticket.hold != Hold::Empty || !self.is_left_empty(&ticket.session) {
             return Fate::Keep;
         }
-        if down {
+        if down || ticket.session.is_placeholder() {
+            // Whose ticket left early may still add something, and could not send it again; it runs out by itself.
             return Fate::Out;
         }
         let budget = self.budget(&site);
