@@ -48,10 +48,10 @@ impl<'t> Scanner<'_, 't> {
         let arguments = arguments(node);
         let first = arguments.first().and_then(|a| self.source.literal(*a));
         match name {
-            "ini_set" | "ini_alter" => {
-                if first.is_some_and(|s| s.to_ascii_lowercase().starts_with("session.")) {
-                    self.found(Kind::Ini, function);
-                }
+            "ini_set" | "ini_alter"
+                if first.as_ref().is_some_and(|s| s.to_ascii_lowercase().starts_with("session.")) =>
+            {
+                self.found(Kind::Ini, function);
             }
             "setcookie" | "setrawcookie" => {
                 let of_session = first.is_some_and(|s| Self::session_cookie(&s))

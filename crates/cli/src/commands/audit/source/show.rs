@@ -134,13 +134,13 @@ pub(crate) fn text(report: &Report, out: &mut Out<'_>) -> Result<(), Failure> {
         units::size(report.bytes),
         counted(users.len(), "file"),
     ))?;
-    let sections: [(&str, Ink, fn(&Reach) -> bool); 3] = [
-        ("A session is started on every request", Ink::Red, |r| matches!(r, Reach::Every { .. })),
-        ("A session is started at times", Ink::Yellow, |r| matches!(r, Reach::When { .. })),
-        ("A session is started, when is not known", Ink::Yellow, |r| matches!(r, Reach::Unknown)),
+    let sections = [
+        ("A session is started on every request", Ink::Red, 0),
+        ("A session is started at times", Ink::Yellow, 1),
+        ("A session is started, when is not known", Ink::Yellow, 2),
     ];
-    for (title, ink, fits) in sections {
-        let these: Vec<&Finding> = report.starts().filter(|f| fits(&f.reach)).collect();
+    for (title, ink, rank) in sections {
+        let these: Vec<&Finding> = report.starts().filter(|f| rank_of(&f.reach) == rank).collect();
         if these.is_empty() {
             continue;
         }
@@ -163,6 +163,15 @@ pub(crate) fn text(report: &Report, out: &mut Out<'_>) -> Result<(), Failure> {
     }
     out.line("")?;
     out.prose(&verdict(report))
+}
+
+/// On every request first.
+fn rank_of(reach: &Reach) -> u8 {
+    match reach {
+        Reach::Every { .. } => 0,
+        Reach::When { .. } => 1,
+        Reach::Unknown => 2,
+    }
 }
 
 /// One start: where, in which plugin, and when it runs.
@@ -189,12 +198,7 @@ fn table(report: &Report, out: &mut Out<'_>) -> Result<(), Failure> {
         };
         let entry = files.entry(f.file.as_str()).or_insert(([0; 6], 2));
         entry.0[column] += 1;
-        let rank = match f.reach {
-            Reach::Every { .. } => 0,
-            Reach::When { .. } => 1,
-            Reach::Unknown => 2,
-        };
-        entry.1 = entry.1.min(rank);
+        entry.1 = entry.1.min(rank_of(&f.reach));
     }
     if files.is_empty() {
         return Ok(());
