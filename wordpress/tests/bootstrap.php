@@ -24,5 +24,6 @@ require getenv( 'CLOAKROOM_TEST_ROOT' ) . '/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/plugin.php';
 require_once __DIR__ . '/support/SessionCase.php';
 require_once __DIR__ . '/support/Browser.php';
+require_once __DIR__ . '/support/Command.php';
 
 ini_set( 'display_errors', 'stderr' );

@@ -7,6 +7,9 @@
 
 // phpcs:disable
 
+if ( isset( $_SERVER['HTTP_X_TEST_HTTPS'] ) ) {
+	$_SERVER['HTTPS'] = 'on';
+}
 $cloakroom_probe = isset( $_GET['probe'] ) && is_string( $_GET['probe'] ) ? $_GET['probe'] : '';
 if ( '' !== $cloakroom_probe ) {
 	$cloakroom_scenes = require __DIR__ . '/scenes.php';

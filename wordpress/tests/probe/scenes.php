@@ -8,6 +8,7 @@
 // phpcs:disable
 
 return array(
+	'native' => array( 'page' => static function () { session_start(); return array( $_SESSION, cloakroom_status() ); } ),
 	'read'       => array( 'page' => static fn () => array( 'x' => WP_Session::get_instance()['x'], 'status' => session_status() ) ),
 	'count_up'   => array(
 		'page' => static function () {
@@ -37,10 +38,10 @@ return array(
 	),
 	'name'       => array(
 		'page' => static function () {
-			$_SESSION ??= array();
 			session_start();
+			$before           = $_SESSION['here'] ?? null;
 			$_SESSION['here'] = 1;
-			return array( 'name' => session_name(), 'params' => session_get_cookie_params(), 'limiter' => session_cache_limiter() );
+			return array( 'before' => $before, 'name' => session_name(), 'params' => session_get_cookie_params(), 'limiter' => session_cache_limiter() );
 		},
 	),
 	'destroy'    => array(
@@ -49,6 +50,34 @@ return array(
 			$session = Pantheon_Sessions\Session::get_by_sid( session_id() );
 			$session->destroy();
 			return array( 'session' => $_SESSION );
+		},
+	),
+	'late'       => array(
+		'page' => static function () {
+			$session = WP_Session::get_instance();
+			$before  = $session['late'];
+			echo str_repeat( ' ', (int) ( $_GET['bytes'] ?? 1000 ) );
+			$session['late'] = 1;
+			return array( 'before' => $before, 'sent' => headers_sent() );
+		},
+	),
+	'whose'      => array(
+		'page' => static fn () => array(
+			'mine'      => WP_Session::get_instance()->mine ?? null,
+			'functions' => function_exists( 'wp_session_encode' ),
+			'utils'     => class_exists( 'WP_Session_Utils' ),
+		),
+	),
+	'without'    => array(
+		'page' => static function () {
+			session_start();
+			$_SESSION['a'] = 1;
+			return array(
+				'class'    => class_exists( 'WP_Session' ),
+				'function' => function_exists( 'wp_session_start' ),
+				'handler'  => ini_get( 'session.save_handler' ),
+				'session'  => $_SESSION,
+			);
 		},
 	),
 	// A copy that another plugin brings along, declared without asking.

@@ -103,12 +103,12 @@ final class WP_Session extends View {
 	}
 
 	/**
-	 * Saves now.
+	 * Saves now what was written through this object. What was written to `$_SESSION` is saved at the end, as always.
 	 */
 	public function write_data(): void {
 		self::settle();
-		if ( Current_Session::is_active() ) {
-			cloakroom_commit();
+		if ( self::$unsaved && Current_Session::is_active() ) {
+			self::$unsaved = ! cloakroom_commit();
 		}
 	}
 
@@ -178,7 +178,8 @@ final class WP_Session extends View {
 	 */
 	public function reset(): void {
 		self::settle();
-		$this->dirty = true;
+		$this->dirty   = true;
+		self::$unsaved = true;
 		$this->variables->clear();
 	}
 }

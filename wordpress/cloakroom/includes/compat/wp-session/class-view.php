@@ -22,6 +22,13 @@ class View extends \Recursive_ArrayAccess implements \JsonSerializable {
 	private static array $pending = array();
 
 	/**
+	 * Whether something was written that has not been saved since.
+	 *
+	 * @var bool
+	 */
+	protected static bool $unsaved = false;
+
+	/**
 	 * Where the values are.
 	 *
 	 * @var Source
@@ -81,8 +88,9 @@ class View extends \Recursive_ArrayAccess implements \JsonSerializable {
 	 * @return array<int|string, mixed>
 	 */
 	private function &place( int|string|null $key ): array {
-		$this->dirty = true;
-		$place       = &$this->source->holder( array() === $this->path ? $key : $this->path[0] );
+		$this->dirty   = true;
+		self::$unsaved = true;
+		$place         = &$this->source->holder( array() === $this->path ? $key : $this->path[0] );
 		foreach ( $this->path as $step ) {
 			if ( ! isset( $place[ $step ] ) || ! is_array( $place[ $step ] ) ) {
 				$place[ $step ] = array();
