@@ -22,5 +22,5 @@ planted() {
 }
 part planted planted
 part exhaustive cargo test --release --locked --package cloakroom --test exhaustive -- --nocapture --test-threads 1
-part histories cargo test --locked --package cloakroom-system-tests --test histories -- --nocapture --test-threads 1
+part histories cargo test --release --locked --package cloakroom-system-tests --test histories -- --nocapture --test-threads 1
 exit "$status"

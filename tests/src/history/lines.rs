@@ -89,6 +89,8 @@ pub(crate) struct Lines<'a> {
     stored: BTreeMap<&'a str, Vec<&'a str>>,
     /// Tags of removals, by what they remove.
     pub(crate) removals: BTreeMap<&'a str, Vec<&'a str>>,
+    /// Tags of what may have removed an element that others removed, too, where one of them was told of a conflict.
+    contested: Vec<Vec<&'a str>>,
     /// Tags of additions to the counter, by visitor.
     pub(crate) additions: BTreeMap<usize, Vec<&'a str>>,
     /// Tags of changes to the list by requests that rotate, by visitor.
@@ -169,6 +171,7 @@ impl<'a> Lines<'a> {
             changes: BTreeMap::new(),
             stored: BTreeMap::new(),
             removals: BTreeMap::new(),
+            contested: Vec::new(),
             additions: BTreeMap::new(),
             list_rotators: BTreeMap::new(),
             known: BTreeSet::new(),
@@ -217,6 +220,15 @@ impl<'a> Lines<'a> {
                 lines.removals.entry(what).or_default().push(tag);
             }
         }
+        // Once, and not for each element that is looked for: long histories have thousands of both.
+        let may_be_removed = |tag: &&&'a str| {
+            let removal = &lines.changes[**tag];
+            removal.fate != Fate::Refused && matches!(removal.change.edit, Edit::Remove(_))
+        };
+        let contested = lines.removals.values().map(|tags| tags.iter().filter(may_be_removed).copied().collect());
+        let contested: Vec<Vec<&'a str>> = contested.collect();
+        let disputed = |tags: &Vec<&'a str>| tags.len() > 1 && tags.iter().any(|tag| lines.changes[tag].disputed);
+        lines.contested = contested.into_iter().filter(disputed).collect();
         lines
     }
 
@@ -358,14 +370,11 @@ impl<'a> Lines<'a> {
     /// are, to whoever sees only the two lists, one that was changed; and where two requests removed the same element, their
     /// changes of it conflict.
     fn is_disputed(&self, traced: &Traced<'_>, sources: &BTreeSet<&str>, until: u64) -> bool {
-        self.removals.values().filter(|tags| tags.len() > 1).any(|tags| {
+        self.contested.iter().any(|tags| {
             let removals = || {
-                tags.iter().map(|tag| &self.changes[tag]).filter(|removal| {
-                    removal.fate != Fate::Refused
-                        && removal.begin < until
-                        && matches!(removal.change.edit, Edit::Remove(_))
-                        && removal.keys.iter().any(|key| sources.contains(key))
-                })
+                tags.iter()
+                    .map(|tag| &self.changes[tag])
+                    .filter(|removal| removal.begin < until && removal.keys.iter().any(|key| sources.contains(key)))
             };
             removals().count() > 1 && removals().any(|removal| removal.disputed && removal.since() >= traced.opened)
         })
