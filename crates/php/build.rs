@@ -26,6 +26,7 @@ fn main() {
                 "observed.c",
                 "response.c",
                 "limiter.c",
+                "blame.c",
                 "layout.c",
             ]
             .map(|file| format!("shim/{file}")),

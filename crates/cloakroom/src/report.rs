@@ -21,6 +21,11 @@ pub struct Reporter {
 impl Reporter {
     /// Counts one event. `label` is cut to 191 bytes, `sample` to 1,000.
     pub fn count(&self, now: Time, kind: TallyKind, label: &str, sum: u64, sample: &str) {
+        self.add(now, kind, label, 1, sum, sample);
+    }
+
+    /// As [`Reporter::count`] for `count` events at once, with their sum: what a sample stands for.
+    pub fn add(&self, now: Time, kind: TallyKind, label: &str, count: u64, sum: u64, sample: &str) {
         let hour = u32::try_from(now.seconds() / 3600).unwrap_or(u32::MAX);
         let label = cut(label, 191);
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,7 +42,7 @@ impl Reporter {
             sum: 0,
             sample: String::new(),
         });
-        tally.count += 1;
+        tally.count = tally.count.saturating_add(count);
         tally.sum = tally.sum.saturating_add(sum);
         cut(sample, 1000).clone_into(&mut tally.sample);
     }

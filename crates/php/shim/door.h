@@ -59,6 +59,8 @@ enum cr_setting {
 	CR_IGNORE_KEYS,
 	CR_VARY_COOKIE,
 	CR_CACHE_COOKIES,
+	CR_BLAME,
+	CR_WARN_SIZE,
 	CR_SETTINGS
 };
 
@@ -83,7 +85,14 @@ typedef struct cr_hardening {
 	int strict;       /* 1: force session.use_strict_mode on */
 	int httponly;     /* 1: force session.cookie_httponly on */
 	int hide_cookie;  /* 1: send no cookie (detached) */
+	int blame;        /* 1: tell who starts this session and who writes to it */
 } cr_hardening;
+
+/* A frame of PHP code on the call stack. */
+typedef struct cr_frame {
+	cr_slice file;
+	int64_t line;
+} cr_frame;
 
 enum cr_verdict {
 	CR_NO = 0,
@@ -108,7 +117,8 @@ typedef struct cr_write {
 	int64_t variables;      /* how many variables have a name that the serializer must carry */
 } cr_write;
 
-/* One entry of cloakroom_status(). kind: 0 null, 1 bool, 2 integer, 3 string, 4 list of strings with line ends between */
+/* One entry of cloakroom_status(). kind: 0 null, 1 bool, 2 integer, 3 string, 4 list of strings with line ends between,
+   5 numbers by name: lines of a number, a space and a name */
 typedef struct cr_item {
 	cr_slice name;
 	int kind;
@@ -205,6 +215,14 @@ typedef struct cr_door {
 	int (*destroy)(cr_slice id, int caller);
 	/* Removes some expired records now (session_gc), or notes that it is due. Returns how many were removed. */
 	int64_t (*gc)(int caller);
+	/* Who has started the session: frames, the innermost first (none: PHP itself); DOCUMENT_ROOT; whether writes are seen. */
+	void (*started)(const cr_frame *frames, size_t count, cr_slice root, int sees_writers);
+	/* Whether it is to be told who writes to the variable `name` (NULL: to any). */
+	int (*wants_writer)(const cr_slice *name);
+	/* `literal`: the name stands in the site's code, so it is nobody's data. */
+	void (*wrote)(const cr_slice *name, int literal, const cr_frame *frames, size_t count);
+	/* The name of a variable that stands in the site's code. */
+	void (*is_literal)(cr_slice name);
 	/* Whether a session is open that no record is there for yet. */
 	int (*is_fresh)(void);
 	/* The headers leave, and with them a fresh session's ticket: keep its place. 1: that failed, take the ticket out. */

@@ -51,6 +51,22 @@ PHP_FUNCTION(cloakroom_status)
 				add_assoc_zval_ex(return_value, item->name.ptr, item->name.len, &list);
 				break;
 			}
+			case 5: {
+				zval list;
+				const char *at = item->text.ptr, *end = at + item->text.len;
+				array_init(&list);
+				while (at < end) {
+					const char *next = memchr(at, '\n', (size_t)(end - at));
+					const char *stop = next ? next : end;
+					const char *name = memchr(at, ' ', (size_t)(stop - at));
+					if (name) {
+						add_assoc_long_ex(&list, name + 1, (size_t)(stop - name - 1), ZEND_STRTOL(at, NULL, 10));
+					}
+					at = stop + 1;
+				}
+				add_assoc_zval_ex(return_value, item->name.ptr, item->name.len, &list);
+				break;
+			}
 			default:
 				add_assoc_null_ex(return_value, item->name.ptr, item->name.len);
 		}

@@ -101,7 +101,7 @@ PS_OPEN_FUNC(cloakroom)
 	cr_settings settings;
 	cr_hardening hardening = {0};
 	char *uri;
-	int ok;
+	int ok, caller = cloakroom_caller();
 
 	(void)save_path;
 	(void)session_name;
@@ -109,9 +109,12 @@ PS_OPEN_FUNC(cloakroom)
 	cloakroom_restore_php();
 	cloakroom_settings(&settings);
 	uri = cloakroom_request(&settings);
-	ok = cloakroom_door->open(&settings, cloakroom_caller(), &hardening);
+	ok = cloakroom_door->open(&settings, caller, &hardening);
 	if (uri) {
 		efree(uri);
+	}
+	if (caller == CR_CALLER_START || caller == CR_CALLER_NOBODY) {
+		cloakroom_blame_start(hardening.blame);
 	}
 	*mod_data = &token;
 	php_had.hardened = true;
@@ -258,6 +261,7 @@ static zend_result save(zend_string *key, zend_string *val)
 		return FAILURE;
 	}
 	cloakroom_count_variables(&write);
+	cloakroom_blame_names();
 	write.id = cr_of(key);
 	write.payload = cr_of(val);
 	write.present = 1;

@@ -78,6 +78,8 @@ PHP_INI_BEGIN()
 	PHP_INI_ENTRY("cloakroom.vary_cookie", "0", PHP_INI_PERDIR, cloakroom_on_change)
 	PHP_INI_ENTRY("cloakroom.cache_cookies", CLOAKROOM_CACHE_COOKIES, PHP_INI_PERDIR, cloakroom_on_change)
 	PHP_INI_ENTRY("cloakroom.warn", "0", PHP_INI_PERDIR, NULL)
+	PHP_INI_ENTRY("cloakroom.blame", "20", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.warn_size", "256K", PHP_INI_PERDIR, cloakroom_on_change)
 PHP_INI_END()
 
 /* The response has left when the SAPI has cleaned up: in PHP-FPM this is what ends the FastCGI request. */
@@ -122,6 +124,7 @@ static PHP_MINIT_FUNCTION(cloakroom)
 	cloakroom_hide_secrets();
 	php_session_register_module(&ps_mod_cloakroom);
 	cloakroom_observe();
+	cloakroom_observe_writes();
 	had_deactivate = sapi_module.deactivate;
 	sapi_module.deactivate = deactivate;
 	cloakroom_hook_response();
@@ -160,6 +163,7 @@ static zend_result post_deactivate(void)
 {
 	cloakroom_restore_php();
 	cloakroom_response_over();
+	cloakroom_blame_end();
 	cloakroom_door->request_end();
 	return SUCCESS;
 }

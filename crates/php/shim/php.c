@@ -27,6 +27,8 @@ static const char *const names[CR_SETTINGS] = {
 	[CR_IGNORE_KEYS] = "cloakroom.ignore_keys",
 	[CR_VARY_COOKIE] = "cloakroom.vary_cookie",
 	[CR_CACHE_COOKIES] = "cloakroom.cache_cookies",
+	[CR_BLAME] = "cloakroom.blame",
+	[CR_WARN_SIZE] = "cloakroom.warn_size",
 };
 
 /* session.save_path from the system's ini files, taken at module start: what an application sets later decides nothing. */

@@ -95,5 +95,11 @@ bool cloakroom_header_is(const sapi_header_struct *header, const char *name, siz
 /* What analytics scripts set; a page looks the same with them and without. */
 #define CLOAKROOM_CACHE_COOKIES "_ga, _ga_*, _gid, _gat*, _gac_*, _gcl_*, __utm*, _fbp, _fbc, _pk_*, _hj*, _clck, _clsk, " \
 	"_uetsid, _uetvid, _ym_*, __hs*, hubspotutk"
+/* Watches who writes to $_SESSION (blame.c): once, when PHP starts; when a session starts; before it is
+ * saved; when the request ends. */
+void cloakroom_observe_writes(void);
+void cloakroom_blame_start(bool sampled);
+void cloakroom_blame_names(void);
+void cloakroom_blame_end(void);
 
 #endif

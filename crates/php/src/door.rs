@@ -1,12 +1,14 @@
 //! What each entry of the save handler means, in plain Rust: one request after another, each with the session it has open.
 
 mod api;
+mod blame;
 mod encoding;
 mod lifecycle;
 mod locks;
 mod loopback;
 mod request;
 mod response;
+mod sizes;
 mod status;
 mod telling;
 
@@ -21,6 +23,7 @@ use crate::worker::{Site, Worker, read_url};
 use locks::Manners;
 
 pub(crate) use api::{Cell, CellKind, Function, Given, GivenValue};
+pub(crate) use blame::culprit::Frame;
 pub(crate) use encoding::{Payload, Write};
 pub(crate) use locks::LockTaken;
 pub(crate) use loopback::Call;
@@ -92,6 +95,8 @@ pub(crate) struct Door {
     /// When the store last began to fail, and how.
     last_outage: Option<(SystemTime, String)>,
     api: api::Api,
+    book: blame::Book,
+    told_sizes: sizes::Told,
 }
 
 /// What this worker has done so far, for `cloakroom_status()`.
@@ -135,8 +140,11 @@ impl Door {
         match self.site(raw) {
             Ok(site) => {
                 let site = self.with_rules(site);
-                self.request.hardening =
-                    Hardening { strict: site.settings.strict, httponly: site.settings.httponly, hide_cookie: false };
+                self.request.hardening = Hardening {
+                    strict: site.settings.strict,
+                    httponly: site.settings.httponly,
+                    ..Hardening::default()
+                };
                 self.request.strict = site.settings.strict || raw.use_strict_mode;
                 self.request.manners = Manners::of(&site.settings, raw);
                 self.request.response.opened(&site.settings, raw);
@@ -147,9 +155,10 @@ impl Door {
                 // Settings that can't work: safe and without a session, as in an outage.
                 self.log.say(format!("{text} Until then pages run without their session."));
                 self.request.site = None;
-                self.request.hardening = Hardening { strict: true, httponly: true, hide_cookie: true };
+                self.request.hardening = Hardening { strict: true, httponly: true, hide_cookie: true, blame: false };
             }
         }
+        self.request.hardening.blame = self.sample(caller);
         self.request.hardening
     }
 
@@ -326,6 +335,7 @@ impl Door {
         }
         self.request.mark_read();
         let hold = self.begin_hold();
+        self.blame_loaded();
         let payload = self.decoded();
         Reading { verdict: self.request.verdict().with(hold), payload, id: new_id }
     }

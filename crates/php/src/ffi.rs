@@ -17,9 +17,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
-use crate::door::{Call, Caller, Decision, Door, Early, Item, Leaves, Line, LockTaken, Payload, Verdict, Write};
+use crate::door::{Call, Caller, Decision, Door, Early, Frame, Item, Leaves, Line, LockTaken, Payload, Verdict, Write};
 use crate::settings::Raw;
-use table::{DoorTable, RawCall, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
+use table::{DoorTable, RawCall, RawFrame, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
 
 /// The door, and what C may still look at from the last call.
 #[derive(Default)]
@@ -153,12 +153,13 @@ extern "C" fn check(settings: *const RawSettings, message: *mut c_char, capacity
 extern "C" fn open(settings: *const RawSettings, caller: i32, hardening: *mut RawHardening) -> i32 {
     // SAFETY: the shim passes a filled struct on its stack.
     let raw = unsafe { (*settings).read() };
-    let safe = crate::door::Hardening { strict: true, httponly: true, hide_cookie: true };
+    let safe = crate::door::Hardening { strict: true, httponly: true, hide_cookie: true, blame: false };
     let found = enter(safe, |state| state.door.open(&raw, Caller::from_code(caller)));
     let out = RawHardening {
         strict: found.strict.into(),
         httponly: found.httponly.into(),
         hide_cookie: found.hide_cookie.into(),
+        blame: found.blame.into(),
     };
     // SAFETY: the shim passes a struct on its stack.
     unsafe { *hardening = out };
@@ -255,6 +256,48 @@ extern "C" fn gc(caller: i32) -> i64 {
     enter(-1, |state| state.door.gc(Caller::from_code(caller)))
 }
 
+/// The frames that C has put together.
+///
+/// # Safety
+/// `frames` points to `count` frames, whose slices stay as they are for `'a`; or `count` is 0.
+unsafe fn read_frames<'a>(frames: *const RawFrame, count: usize) -> Vec<Frame<'a>> {
+    if frames.is_null() || count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: as the caller promises.
+    let frames = unsafe { std::slice::from_raw_parts(frames, count) };
+    // SAFETY: as the caller promises.
+    frames.iter().map(|frame| Frame { file: unsafe { frame.file.bytes() }, line: frame.line }).collect()
+}
+
+extern "C" fn started(frames: *const RawFrame, count: usize, root: Slice, sees_writers: i32) {
+    // SAFETY: an array on the shim's stack, over names of files that PHP keeps while they are on its call stack.
+    let frames = unsafe { read_frames(frames, count) };
+    // SAFETY: a copy that the shim holds during the call.
+    let root = unsafe { root.bytes() };
+    enter((), |state| state.door.started(&frames, root, sees_writers != 0));
+}
+
+extern "C" fn wants_writer(name: *const Slice) -> i32 {
+    // SAFETY: null, or a struct on the shim's stack over a zend_string that PHP holds during the call.
+    let name = unsafe { name.as_ref().map(|slice| slice.bytes()) };
+    enter(false, |state| state.door.wants_writer(name)).into()
+}
+
+extern "C" fn wrote(name: *const Slice, literal: i32, frames: *const RawFrame, count: usize) {
+    // SAFETY: null, or a struct on the shim's stack over a zend_string that PHP holds during the call.
+    let name = unsafe { name.as_ref().map(|slice| slice.bytes()) };
+    // SAFETY: an array on the shim's stack, over names of files that PHP keeps while they are on its call stack.
+    let frames = unsafe { read_frames(frames, count) };
+    enter((), |state| state.door.wrote(name, literal != 0, &frames));
+}
+
+extern "C" fn is_literal(name: Slice) {
+    // SAFETY: over a zend_string that PHP holds during the call.
+    let name = unsafe { name.bytes() };
+    enter((), |state| state.door.is_literal(name));
+}
+
 extern "C" fn is_fresh() -> i32 {
     enter(false, |state| state.door.is_fresh()).into()
 }
@@ -345,6 +388,7 @@ impl RawItem {
             Item::Number(number) => (2, i64::try_from(*number).unwrap_or(i64::MAX), Slice::EMPTY),
             Item::Text(text) => (3, 0, Slice::of(text.as_bytes())),
             Item::List(lines) => (4, 0, Slice::of(lines.as_bytes())),
+            Item::Numbers(lines) => (5, 0, Slice::of(lines.as_bytes())),
         };
         Self { name: Slice::of(name.as_bytes()), kind, number, text }
     }
@@ -431,6 +475,10 @@ static TABLE: DoorTable = DoorTable {
     write,
     destroy,
     gc,
+    started,
+    wants_writer,
+    wrote,
+    is_literal,
     is_fresh,
     headers_leave,
     last_ok,

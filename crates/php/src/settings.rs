@@ -8,7 +8,7 @@ use cloakroom_format::Rules;
 use crate::names::Names;
 
 /// How many `cloakroom.*` entries there are (`enum cr_setting` in `shim/door.h`).
-pub(crate) const ENTRIES: usize = 25;
+pub(crate) const ENTRIES: usize = 27;
 
 /// Fewest random bits an id may have.
 const FEWEST_BITS: u64 = 128;
@@ -17,6 +17,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Shortest and longest time that a lock is held without being given back.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const LONGEST_LEASE: Duration = Duration::from_secs(3600);
+/// Most requests of which one is looked at.
+const MOST_LEFT_OUT: u32 = 1_000_000;
 /// Longest id that PHP takes, in characters.
 const LONGEST_ID: u64 = 256;
 
@@ -129,6 +131,10 @@ pub(crate) struct Settings {
     pub(crate) vary_cookie: bool,
     /// Cookies that don't make a page personal.
     pub(crate) cache_cookies: Names,
+    /// One request in so many is looked at for blame; 0: none.
+    pub(crate) blame: u32,
+    /// Bytes of one variable that are told of; 0: none are.
+    pub(crate) warn_size: u32,
 }
 
 /// What is wrong with the settings: a sentence with the remedy. Never holds a secret.
@@ -172,6 +178,8 @@ impl Settings {
             ignore_keys,
             vary_cookie,
             cache_cookies,
+            blame,
+            warn_size,
         ] = raw.values.map(|v| String::from_utf8_lossy(v).trim().to_owned());
         let id = id_shape(&id_bits)?;
         let store = match (store.is_empty(), store_file.is_empty()) {
@@ -231,6 +239,23 @@ impl Settings {
             ignore_keys: Names::parse(&ignore_keys),
             vary_cookie: switch("cloakroom.vary_cookie", &vary_cookie)?,
             cache_cookies: Names::parse(&cache_cookies),
+            blame: match blame.as_str() {
+                "" | "off" | "no" | "false" => 0,
+                text => match text.parse::<u32>().ok().filter(|n| *n <= MOST_LEFT_OUT) {
+                    Some(one_in) => one_in,
+                    None => {
+                        return wrong(
+                            "cloakroom.blame must be 0, or a number N up to 1000000: one request in N is looked at.",
+                        );
+                    }
+                },
+            },
+            warn_size: match bytes_or_none(&warn_size) {
+                Some(size) => size,
+                None => {
+                    return wrong("cloakroom.warn_size must be a number of bytes, such as 256K, or 0 for no warning.");
+                }
+            },
             namespace: match Namespace::new(namespace) {
                 Ok(namespace) => namespace,
                 Err(error) => return wrong(format!("cloakroom.namespace: {error}")),
@@ -343,13 +368,18 @@ fn bytes(text: &str) -> Option<u32> {
     u32::try_from(size).ok().filter(|s| *s > 0 && *s < 1 << 31)
 }
 
+/// As [`bytes`], or 0.
+fn bytes_or_none(text: &str) -> Option<u32> {
+    if matches!(text, "" | "0") { Some(0) } else { bytes(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const DEFAULTS: [&str; ENTRIES] = [
         "", "", "", "", "2", "", "", "60", "1", "1", "256", "empty", "16M", "", "0", "", "0", "merge", "", "10", "30",
-        "0", "", "0", "_ga",
+        "0", "", "0", "_ga", "20", "256K",
     ];
 
     fn with(index: usize, value: &str) -> Result<Settings, Wrong> {
@@ -411,6 +441,8 @@ mod tests {
             (20, "0", "cloakroom.lock_lease"),
             (21, "perhaps", "cloakroom.eager_cookie"),
             (23, "perhaps", "cloakroom.vary_cookie"),
+            (25, "often", "cloakroom.blame"),
+            (26, "4G", "cloakroom.warn_size"),
         ] {
             let wrong = with(index, value).expect_err(name);
             assert!(wrong.text.contains(name) && !wrong.fatal && !wrong.text.contains("hunter2"), "{}", wrong.text);

@@ -219,6 +219,8 @@ pub enum TallyKind {
     Dropped,
     /// A page that left before it was known whether anything would be in its session.
     Early,
+    /// A variable above the size that a site warns of.
+    Large,
     /// Written by a newer release.
     Other(u8),
 }
@@ -234,6 +236,7 @@ impl TallyKind {
             TallyKind::Unreadable => 5,
             TallyKind::Dropped => 6,
             TallyKind::Early => 7,
+            TallyKind::Large => 8,
             TallyKind::Other(code) => code,
         }
     }
@@ -248,6 +251,7 @@ impl TallyKind {
             5 => TallyKind::Unreadable,
             6 => TallyKind::Dropped,
             7 => TallyKind::Early,
+            8 => TallyKind::Large,
             code => TallyKind::Other(code),
         }
     }

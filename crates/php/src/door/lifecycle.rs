@@ -7,6 +7,8 @@ use cloakroom::{
     Absent, Budget, Clock, Committed, EndKind, EngineError, Owner, Rotated, Session, SessionId, SystemClock,
 };
 
+use cloakroom_format::Format;
+
 use super::encoding::Pending;
 use super::locks;
 use super::request::Outcome;
@@ -47,6 +49,7 @@ impl Door {
             self.request.outcome = Outcome::Not("the id is none of ours".into());
             return Verdict::YES;
         };
+        self.blame_write(write);
         if self.writes_nothing(&session, write.format(), write.payload) {
             self.request.put_back(write.id.to_vec(), session);
             self.request.outcome = Outcome::Done("nothing to store");
@@ -66,8 +69,13 @@ impl Door {
         self.request.put_back(write.id.to_vec(), session);
         self.note_conflicts(&site, result.as_ref());
         self.request.outcome = match result {
-            Some(Ok(committed)) => committed_as(&committed),
-            Some(Err(error)) => self.failed(&error),
+            Some(Ok(committed)) => {
+                if matches!(committed, Committed::Written | Committed::Merged { .. }) {
+                    self.look_at_sizes(&site, write);
+                }
+                committed_as(&committed)
+            }
+            Some(Err(error)) => self.not_written(&error, write.format(), write.payload),
             None => Outcome::Not("this process has no runtime".into()),
         };
         Verdict::YES
@@ -95,6 +103,19 @@ impl Door {
 
     /// Notes an error of the engine, and tells it to the log; an outage is told by the breaker, once.
     pub(super) fn failed(&mut self, error: &EngineError) -> Outcome {
+        self.failed_as(error, error.to_string())
+    }
+
+    /// As [`Door::failed`] for a payload that was not written: of one that is too large, what makes it so.
+    fn not_written(&mut self, error: &EngineError, format: Format, payload: &[u8]) -> Outcome {
+        let words = match error {
+            EngineError::TooLarge { .. } => self.too_large(error, format, payload),
+            _ => error.to_string(),
+        };
+        self.failed_as(error, words)
+    }
+
+    fn failed_as(&mut self, error: &EngineError, words: String) -> Outcome {
         self.counters.failures += 1;
         if let (EngineError::Conflict(name), Some(site)) = (error, &self.request.site) {
             // The engine counts those that it has decided; this one the site's rule has.
@@ -107,9 +128,9 @@ impl Door {
             self.request.failed = true;
         }
         if !outage {
-            self.log.say(error.to_string());
+            self.log.say(words.as_str());
         }
-        Outcome::Not(error.to_string())
+        Outcome::Not(words)
     }
 
     /// Whether `rotate` needs the variables from PHP.
@@ -162,7 +183,9 @@ impl Door {
                 // Nothing has moved, but the application believes it has: what it writes from here on (a log-in, perhaps)
                 // must not land under the old id.
                 self.request.outcome = match failure {
-                    Some(Err(error)) => self.failed(&error),
+                    Some(Err(error)) => {
+                        self.not_written(&error, Format::from_code(format).unwrap_or(Format::Opaque), &payload)
+                    }
                     _ => Outcome::Not("this process has no runtime".into()),
                 };
                 if let (Ok(id), Some(lifetime)) = (SessionId::parse(&old), self.request.lifetime) {
@@ -206,6 +229,7 @@ impl Door {
             self.request.outcome = Outcome::Done("ended");
             return Verdict::YES;
         };
+        self.blame_destroyed();
         let budget = self.budget(&site);
         let result = self.wait(&site, session.end(&site.engine, budget, EndKind::Destroyed));
         self.request.put_back(id.to_vec(), session);
@@ -275,6 +299,7 @@ impl Door {
         self.release_locks();
         self.before_lock = None;
         self.api = super::api::Api::default();
+        self.blame_done();
         let due = std::mem::take(&mut self.request).into_due();
         self.due.sweep |= due.sweep;
         self.due.used |= due.used;
@@ -286,6 +311,7 @@ impl Door {
         if !due.used {
             return;
         }
+        self.blame_count();
         let Some(worker) = &self.worker else { return };
         // The first is drawn, so that workers which answer few requests have their share, and not all in step.
         let left = self.until_sweep.unwrap_or_else(|| getrandom::u32().map_or(SWEEP_ONE_IN, |n| n % SWEEP_ONE_IN));
@@ -326,7 +352,12 @@ impl Door {
     pub(crate) fn process_end(&mut self) {
         self.request = super::Request::default();
         match self.worker.take() {
-            Some(worker) if worker.is_of_this_process() => drop(worker),
+            Some(worker) if worker.is_of_this_process() => {
+                // What it has counted since the last time.
+                for site in worker.sites().filter(|site| !site.engine.breaker().is_open()) {
+                    let _lost = worker.wait(site.engine.flush_reports(Budget::of(HOUSEKEEPING)));
+                }
+            }
             other => std::mem::forget(other),
         }
     }

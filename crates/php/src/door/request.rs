@@ -63,6 +63,8 @@ pub(crate) struct Hardening {
     pub(crate) httponly: bool,
     /// No cookie is sent.
     pub(crate) hide_cookie: bool,
+    /// It is to be told who starts the session and who writes to it.
+    pub(crate) blame: bool,
 }
 
 /// What became of the last attempt to store something.
@@ -134,6 +136,8 @@ pub(crate) struct Request {
     pub(crate) rules: Rules,
     /// What is to be decided of the response.
     pub(crate) response: Response,
+    /// What is seen of who uses the session.
+    pub(crate) blame: Option<Box<super::blame::Blame>>,
     issued: Vec<Vec<u8>>,
     held: Option<Held>,
 }

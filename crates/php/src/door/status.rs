@@ -16,6 +16,8 @@ pub(crate) enum Item {
     Text(String),
     /// Several texts, with line ends between them.
     List(String),
+    /// Numbers by name: lines of a number, a space and a name.
+    Numbers(String),
 }
 
 impl Door {
@@ -48,6 +50,7 @@ impl Door {
             ),
             ("held_back", Item::Bool(request.response.is_held_back())),
             ("conflicts", Item::List(request.conflicts.join("\n"))),
+            ("largest", Item::Numbers(self.largest_told())),
             ("locked", Item::Bool(self.holds_locks())),
             ("waited_milliseconds", Item::Number(u64::try_from(request.waited.as_millis()).unwrap_or(u64::MAX))),
             ("store_answers", site.map_or(Item::Null, |site| Item::Bool(!site.engine.breaker().is_open()))),

@@ -37,9 +37,10 @@ impl Door {
                     if manners.started.is_empty() { "by PHP itself".into() } else { format!("at {}", manners.started) };
                 self.log.say(format!(
                     "A request that only reads (cloakroom.readonly_paths, {}) changed {} in a session that was started \
-                     {started}; the change was dropped.",
+                     {started}; the change was dropped.{}",
                     manners.path.as_bytes().escape_ascii(),
                     changed(session, write),
+                    self.writers_told(),
                 ));
             }
             return;

@@ -4,7 +4,7 @@
 
 use std::mem::{offset_of, size_of};
 
-use super::table::{DoorTable, RawCall, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
+use super::table::{DoorTable, RawCall, RawFrame, RawHardening, RawItem, RawRead, RawSettings, RawWrite, Slice};
 
 macro_rules! layout {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
@@ -16,12 +16,13 @@ macro_rules! layout {
 pub(super) static LAYOUT: &[usize] = layout! {
     Slice { ptr, len }
     RawSettings { generation, values, save_path, gc_maxlifetime, sid_length, sid_bits, use_strict_mode, serializer, path, file, line, read_and_close, can_hold }
-    RawHardening { strict, httponly, hide_cookie }
+    RawHardening { strict, httponly, hide_cookie, blame }
+    RawFrame { file, line }
     RawRead { payload, id }
     RawWrite { id, payload, serializer, present, variables }
     RawItem { name, kind, number, text }
     RawCall { target, http_host, server_name, server_addr, server_port, cookie_domain }
-    DoorTable { layout, layout_length, check, open, close, validate, create_id, wants_payload, rotate, read, write, destroy, gc, is_fresh, headers_leave, last_ok, owner, lock, lock_undo, unlock, holds_locks, is_own_site, release_locks, status, api, next_line, request_end, after_response, process_end, mask, id_asked, decide, line, version }
+    DoorTable { layout, layout_length, check, open, close, validate, create_id, wants_payload, rotate, read, write, destroy, gc, started, wants_writer, wrote, is_literal, is_fresh, headers_leave, last_ok, owner, lock, lock_undo, unlock, holds_locks, is_own_site, release_locks, status, api, next_line, request_end, after_response, process_end, mask, id_asked, decide, line, version }
 };
 
 #[cfg(test)]

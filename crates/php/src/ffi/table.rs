@@ -36,6 +36,14 @@ pub(super) struct RawHardening {
     pub(super) strict: i32,
     pub(super) httponly: i32,
     pub(super) hide_cookie: i32,
+    pub(super) blame: i32,
+}
+
+/// `cr_frame`.
+#[repr(C)]
+pub(super) struct RawFrame {
+    pub(super) file: Slice,
+    pub(super) line: i64,
 }
 
 /// `cr_read`.
@@ -91,6 +99,10 @@ pub(super) struct DoorTable {
     pub(super) write: extern "C" fn(*const RawWrite, i32) -> i32,
     pub(super) destroy: extern "C" fn(Slice, i32) -> i32,
     pub(super) gc: extern "C" fn(i32) -> i64,
+    pub(super) started: extern "C" fn(*const RawFrame, usize, Slice, i32),
+    pub(super) wants_writer: extern "C" fn(*const Slice) -> i32,
+    pub(super) wrote: extern "C" fn(*const Slice, i32, *const RawFrame, usize),
+    pub(super) is_literal: extern "C" fn(Slice),
     pub(super) is_fresh: extern "C" fn() -> i32,
     pub(super) headers_leave: extern "C" fn() -> i32,
     pub(super) last_ok: extern "C" fn() -> i32,

@@ -33,6 +33,10 @@ enum Takes {
     Bits,
     /// A size of memory.
     Size,
+    /// A size of memory, or 0.
+    SizeOrNone,
+    /// One request in so many, or 0.
+    OneIn,
     /// Words of `cloakroom.on_failure`.
     OnFailure,
     /// Words of `cloakroom.concurrency`.
@@ -44,7 +48,7 @@ enum Takes {
 }
 
 /// Every setting there is.
-const ALL: [(&str, Takes); 26] = [
+const ALL: [(&str, Takes); 28] = [
     ("cloakroom.store", Takes::Apart),
     ("cloakroom.store_file", Takes::Apart),
     ("cloakroom.namespace", Takes::Apart),
@@ -71,6 +75,8 @@ const ALL: [(&str, Takes); 26] = [
     ("cloakroom.vary_cookie", Takes::Switch),
     ("cloakroom.cache_cookies", Takes::Anything),
     ("cloakroom.warn", Takes::Anything),
+    ("cloakroom.blame", Takes::OneIn),
+    ("cloakroom.warn_size", Takes::SizeOrNone),
 ];
 
 /// A name further from every known one than so many letters gets no guess.
@@ -166,6 +172,14 @@ impl Takes {
                 )
             }
             Takes::Size => (size(value).is_some(), "must be a number of bytes, such as 16M, below 2G."),
+            Takes::SizeOrNone => (
+                matches!(value, "" | "0") || size(value).is_some(),
+                "must be a number of bytes, such as 256K, or 0 for no warning.",
+            ),
+            Takes::OneIn => (
+                matches!(value, "" | "off" | "no" | "false") || value.parse::<u32>().is_ok_and(|n| n <= 1_000_000),
+                "must be 0, or a number N up to 1000000: one request in N is looked at.",
+            ),
             Takes::OnFailure => (matches!(value, "" | "empty" | "error"), "must be `empty` or `error`."),
             Takes::Concurrency => return Concurrency::parse(value).err().map(|error| error.to_string()),
             Takes::Rules => {
