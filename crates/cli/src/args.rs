@@ -145,6 +145,14 @@ pub enum Command {
     /// Say which writes were not saved, and why
     Dropped(ReportArgs),
 
+    /// Say who starts sessions, and who writes what into them
+    #[command(
+        long_about = "Say which plugin, theme or program starts sessions, in which file and line, on which pages, and \
+                      whether they are used; who writes which variable; and which variables are large.\n\nPHP looks at \
+                      one request in so many (cloakroom.blame), so counts are estimates."
+    )]
+    Blame(ReportArgs),
+
     /// Find what keeps pages out of the page cache, on the site or in its source
     #[command(
         long_about = "Find what keeps pages out of the page cache: on the site, as a visitor without cookies sees it, or in \

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use cloakroom::store::TallyKind;
-use cloakroom::{Absent, Committed, EndKind, Engine, Opening, Session};
+use cloakroom::{Absent, Clock, Committed, EndKind, Engine, Opening, Session};
 use common::{LIFETIME, Machine, PHP, budget, golden, id, keep, wait};
 
 const ON: &str = "extension=cloakroom\nsession.save_handler=cloakroom\n";
@@ -98,6 +98,61 @@ fn alarms_waits_and_dropped_writes_say_what_to_do() {
     golden("alarms.txt", &text);
 }
 
+/// A WordPress with a tracker that starts a session for everybody, and a shop that needs them.
+fn blamed() -> Machine {
+    let m = Machine::new().with_fpm(ON);
+    let engine = m.engine(&m.default_store());
+    let tracker = "plugin tracker | wp-content/plugins/tracker/tracker.php:4";
+    let shop =
+        "plugin woollen-shop | wp-content/plugins/woollen-shop/includes/class-woollen-shop-session-handler.php:118";
+    let form = "theme blue | wp-content/themes/blue/functions.php:31";
+    wait(async {
+        let add = |kind, label: &str, count, sum, sample: &str| {
+            let now = m.clock.now();
+            engine.reporter().add(now, kind, label, count, sum, sample);
+        };
+        add(TallyKind::Blame, &format!("empty | {tracker}"), 2_140, 0, "/ /about/");
+        m.clock.advance(HOUR);
+        add(
+            TallyKind::Blame,
+            &format!("empty | {tracker}"),
+            2_058,
+            0,
+            "/ /blog/how-we-dye-our-wool-in-2023/ /imprint/",
+        );
+        add(TallyKind::Blame, &format!("changed | {tracker}"), 12, 0, "/contact/");
+        add(TallyKind::Blame, &format!("changed | {shop}"), 310, 2_450_000, "/cart/ /checkout/");
+        add(TallyKind::Blame, &format!("kept | {shop}"), 95, 0, "/cart/ /my-account/");
+        add(TallyKind::Blame, &format!("empty | {shop}"), 5, 0, "/cart/");
+        add(TallyKind::Blame, "kept | application wordpress | wp-config.php:90", 60, 0, "/feed/");
+        add(TallyKind::Blame, "empty | php.ini | session.auto_start", 3, 0, "/wp-json/wp/v2/posts");
+        add(TallyKind::Blame, &format!("write cart | {shop}"), 310, 310 * 1_236, "/cart/ /checkout/");
+        add(TallyKind::Blame, &format!("write contact_form | {form}"), 12, 12 * 84, "/contact/");
+        add(TallyKind::Blame, "write * | unknown | inside an object or through a reference", 20, 900, "");
+        add(
+            TallyKind::Large,
+            "large catalogue | plugin export | wp-content/plugins/export/run.php:9",
+            2,
+            640_000,
+            "/export/",
+        );
+        engine.flush_reports(budget()).await.expect("flushed");
+    });
+    m
+}
+
+#[test]
+fn blame_names_who_starts_sessions_for_nothing_and_who_writes_what() {
+    let m = blamed();
+    let text = [&["blame"][..], &["blame", "--limit", "1", "--since", "30m"], &["blame", "--json", "--limit", "1"]]
+        .map(|line| m.transcript(line))
+        .concat();
+    let wide =
+        text.lines().filter(|l| !l.contains('"') && !l.contains("class-woollen")).find(|l| l.chars().count() > 80);
+    assert_eq!(wide, None);
+    golden("blame.txt", &text);
+}
+
 #[test]
 fn nothing_to_report_is_one_friendly_sentence_and_no_failure() {
     let m = Machine::new().with_fpm(ON);
@@ -108,6 +163,7 @@ fn nothing_to_report_is_one_friendly_sentence_and_no_failure() {
         &["waits", "--since", "7d"],
         &["dropped", "--since", "60d"],
         &["alarms", "--json"],
+        &["blame"],
     ]
     .map(|line| m.transcript(line))
     .concat();

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub mod audit;
+pub mod blame;
 pub mod count;
 pub mod doctor;
 pub mod end;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<O
             Command::Alarms(args) => report::run(&desk, &report::ALARMS, args, &mut out),
             Command::Waits(args) => report::run(&desk, &report::WAITS, args, &mut out),
             Command::Dropped(args) => report::run(&desk, &report::DROPPED, args, &mut out),
+            Command::Blame(args) => blame::run(&desk, args, &mut out),
             Command::Sweep { limit } => sweep::run(&desk, *limit, &mut out),
         }),
     };

@@ -152,9 +152,12 @@ pub(super) struct Row {
     pub(super) label: String,
     /// How often.
     pub(super) count: u64,
-    sum: u64,
-    last_hour: u32,
-    sample: String,
+    /// What goes with it: microseconds waited, bytes.
+    pub(super) sum: u64,
+    /// In hours since 1970.
+    pub(super) last_hour: u32,
+    /// Of the last hour.
+    pub(super) sample: String,
 }
 
 /// What was counted, most frequent first.
@@ -165,9 +168,9 @@ pub(super) struct Sums {
     /// All of them together.
     pub(super) total: u64,
     /// The hour from whose beginning on it was counted.
-    since: Time,
+    pub(super) since: Time,
     /// Whether all counters could be read.
-    complete: bool,
+    pub(super) complete: bool,
 }
 
 /// Reads the counters of a kind, from the beginning of the hour in which `age` ago lies.
@@ -209,7 +212,8 @@ fn summed(tallies: Vec<Tally>) -> Vec<Row> {
     rows
 }
 
-fn start_of(hour: u32) -> Time {
+/// When an hour begins.
+pub(super) fn start_of(hour: u32) -> Time {
     Time(u64::from(hour) * 3_600_000)
 }
 
