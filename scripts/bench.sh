@@ -4,6 +4,7 @@
 #   BENCH=quick            fewer rounds: about two minutes once built
 #   BENCH_PROFILE=NAME     instead: perf on one handler, named as in the report, with BENCH_SIZE bytes and BENCH_WORKERS
 #   BENCH_PART=killed      only the table of locks whose holder was killed, on standard output
+#   BENCH_PART=cached      only the table of a page behind a page cache
 #   CLOAKROOM_SO=FILE      another build of the extension
 set -euo pipefail
 cd "$(dirname "$0")/.."

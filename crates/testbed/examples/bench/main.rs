@@ -76,6 +76,10 @@ fn run() -> Result<()> {
         println!("{}", report::killed_to_markdown(&killed));
         return Ok(());
     }
+    if std::env::var("BENCH_PART").is_ok_and(|part| part == "cached") {
+        println!("{}", report::cached_to_markdown(&cached::measure(&place)?));
+        return Ok(());
+    }
     let mut subjects = subjects::start(&servers, &script, &place, memory.path())?;
     let mut visitors = warm_up(&mut subjects, effort)?;
     let cells = rounds(&mut subjects, &mut visitors, effort)?;
