@@ -9,7 +9,7 @@ use crate::outcome::Dropped;
 use crate::policy::Lifetime;
 use crate::record::{MoveKind, Owner, Record};
 use crate::time::Time;
-use crate::version::{CommitId, CommitLog};
+use crate::version::{CommitId, CommitLog, Version};
 
 /// What opens and names this session.
 #[derive(Debug, Clone)]
@@ -195,6 +195,14 @@ impl Session {
     pub fn put_rotation(&mut self, rotation: OwnRotation) {
         if rotation.of == self.key && self.predecessor.is_none() {
             self.predecessor = Some(rotation.predecessor);
+        }
+    }
+
+    /// The version of its record; `None` while it is not stored.
+    pub fn version(&self) -> Option<Version> {
+        match &self.held {
+            Held::Live(record) => Some(record.version),
+            _ => None,
         }
     }
 

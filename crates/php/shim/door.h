@@ -101,6 +101,7 @@ enum cr_verdict {
 	CR_ERROR_PAGE = 4,    /* flag: detached, and the site asks for an error page */
 	CR_HOLD_NEW = 16,     /* flag, read only: hold the response back, the session is new */
 	CR_HOLD_EMPTY = 32,   /* flag, read only: the same, and send the cookie again; the session was found empty */
+	CR_SEND_COOKIE = 64,  /* flag, write only: the record was gone and is made anew; its cookie may be gone, too */
 	CR_NEW_ID = 8         /* flag, read only: PHP has to go on under the id in `id` */
 };
 

@@ -267,6 +267,10 @@ static zend_result save(zend_string *key, zend_string *val)
 	write.present = 1;
 	verdict = cloakroom_door->write(&write, cloakroom_caller());
 	cloakroom_log();
+	if ((verdict & CR_SEND_COOKIE) && cookie_leaves() && !SG(headers_sent)) {
+		PS(send_cookie) = 1;
+		php_session_reset_id();
+	}
 	return (verdict & CR_YES) ? SUCCESS : FAILURE;
 }
 

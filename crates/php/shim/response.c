@@ -37,6 +37,7 @@ static struct {
 		FINAL,   /* decided; the headers have yet to be sent */
 		GONE     /* it leaves, or has left */
 	} state;
+	bool ours;         /* a session of ours was opened */
 	bool asked;
 	bool over;         /* nothing can be held back any more */
 	bool deferred;     /* PHP believes that the headers have left */
@@ -55,6 +56,7 @@ static struct {
 
 bool cloakroom_can_hold(void)
 {
+	held.ours = true;
 	return can_hold && !held.over && held.state <= HOLDING && !held.deferred && !SG(headers_sent)
 		&& !SG(request_info).no_headers && PS(use_cookies) && PS(use_only_cookies);
 }
@@ -150,6 +152,76 @@ static bool settle_cookies(sapi_headers_struct *headers)
 		}
 	}
 	return none;
+}
+
+/* Where an attribute of a cookie begins, after its name and `=`. */
+static cr_slice attribute(const sapi_header_struct *header, const char *name, size_t len)
+{
+	const char *at = header->header, *end = header->header + header->header_len;
+	cr_slice none = { "", 0 };
+
+	while ((at = memchr(at, ';', (size_t)(end - at)))) {
+		for (at++; at < end && *at == ' '; at++) {
+		}
+		if ((size_t)(end - at) > len && at[len] == '=' && strncasecmp(at, name, len) == 0) {
+			const char *stop;
+			at += len + 1;
+			stop = memchr(at, ';', (size_t)(end - at));
+			none.ptr = at;
+			none.len = (size_t)((stop ? stop : end) - at);
+			return none;
+		}
+	}
+	return none;
+}
+
+static bool same(cr_slice a, cr_slice b)
+{
+	return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+/* Where a Set-Cookie line has its cookie's name; empty for other headers. */
+static cr_slice cookie_name(const sapi_header_struct *header)
+{
+	cr_slice name = { "", 0 };
+	const char *at, *end = header->header + header->header_len;
+
+	if (cloakroom_header_is(header, "Set-Cookie", sizeof("Set-Cookie") - 1)) {
+		for (at = header->header + sizeof("Set-Cookie"); at < end && *at == ' '; at++) {
+		}
+		end = memchr(at, '=', (size_t)(end - at));
+		if (end) {
+			name.ptr = at;
+			name.len = (size_t)(end - at);
+		}
+	}
+	return name;
+}
+
+/*
+ * Applications send the session's cookie once more by setcookie(), to make it last longer or to withdraw it. Browsers take
+ * the last one of the same name, path and domain; the others are left out.
+ */
+static void send_once(sapi_headers_struct *headers)
+{
+	zend_llist_element *at, *next, *later;
+	cr_slice session = cr_of_chars(PS(session_name));
+
+	for (at = headers->headers.head; at; at = next) {
+		sapi_header_struct *header = (sapi_header_struct *)at->data;
+		next = at->next;
+		if (!same(cookie_name(header), session)) {
+			continue;
+		}
+		for (later = next; later; later = later->next) {
+			const sapi_header_struct *other = (const sapi_header_struct *)later->data;
+			if (same(cookie_name(other), session) && same(attribute(header, "path", 4), attribute(other, "path", 4))
+				&& same(attribute(header, "domain", 6), attribute(other, "domain", 6))) {
+				zend_llist_del_element(&headers->headers, header->header, is_line);
+				break;
+			}
+		}
+	}
 }
 
 /* Whether nothing but its session could make this response another one for the next visitor. */
@@ -273,6 +345,9 @@ static int send_headers(sapi_headers_struct *headers)
 			break;
 		case GONE:
 			break;
+	}
+	if (held.ours) {
+		send_once(headers);
 	}
 	return had_send_headers(headers);
 }

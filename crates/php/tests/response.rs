@@ -99,8 +99,11 @@ fn an_emptied_session_goes_at_the_first_later_request_that_leaves_it_empty() {
         .set("session.cookie_samesite", "Lax");
     let mut visitor = Visitor::default();
     site.get(&mut visitor, "session_start(); $_SESSION['cart'] = 1;").clean();
-    let emptied = site.get(&mut visitor, "session_start(); unset($_SESSION['cart']); echo 'empty';").clean();
-    assert!(!emptied.sets_cookie() && records(&site) == 1, "it first stays, as an empty record");
+    let empty = "session_start(); unset($_SESSION['cart']); session_write_close(); session_start(); echo 'empty';";
+    let emptied = site.get(&mut visitor, empty).clean();
+    // Opening it again, PHP sends the cookie once more, whatever the handler.
+    assert!(!emptied.all("set-cookie").concat().contains("deleted"), "{:?}", emptied.headers);
+    assert_eq!(records(&site), 1, "it first stays, as an empty record");
     let ticket = visitor.ticket.clone();
     let gone = site.get(&mut visitor, "session_start(); echo json_encode($_SESSION);").clean();
     assert_eq!(
@@ -120,8 +123,8 @@ fn an_emptied_session_goes_at_the_first_later_request_that_leaves_it_empty() {
     assert_eq!((records(&site), &stale.ticket), (0, &None));
 }
 
-/// Two requests of one emptied session: the second runs while the first one is between its load and its end. Their replies.
-fn crossing(site: &Site, ticket: &Visitor, first: &str, second: &str) -> (Reply, Reply) {
+/// Requests of one session: the others run while the first one is between its load and its end. Its reply, and the last one's.
+fn crossing(site: &Site, ticket: &Visitor, first: &str, second: &[&str]) -> (Reply, Reply) {
     let (loaded, done) = (site.folder.join("loaded"), site.folder.join("done"));
     let _ = (std::fs::remove_file(&loaded), std::fs::remove_file(&done));
     let script = format!(
@@ -135,7 +138,7 @@ fn crossing(site: &Site, ticket: &Visitor, first: &str, second: &str) -> (Reply,
         let running = scope.spawn(|| site.ask(cookie.as_deref(), &script));
         cloakroom_testbed::wait_until("it has loaded", std::time::Duration::from_secs(10), || loaded.exists())
             .expect("loaded");
-        let meanwhile = site.ask(cookie.as_deref(), second);
+        let meanwhile = second.iter().map(|script| site.ask(cookie.as_deref(), script)).last().expect("a reply");
         std::fs::write(&done, "").expect("told");
         (running.join().expect("a reply"), meanwhile)
     })
@@ -153,7 +156,7 @@ fn emptied() -> (Site, Visitor) {
 fn what_is_added_while_an_empty_session_is_removed_is_kept_and_its_cookie_sent_again() {
     let (site, mut visitor) = emptied();
     let add = "$_SESSION['cart'] = 2; echo str_repeat('x', 9000);";
-    let (added, removed) = crossing(&site, &visitor, add, "session_start(); echo 'page';");
+    let (added, removed) = crossing(&site, &visitor, add, &["session_start(); echo 'page';"]);
     assert!(removed.all("set-cookie")[0].contains("=deleted"), "{:?}", removed.headers);
     let cookies = added.all("set-cookie");
     let ticket = visitor.ticket.clone().expect("a ticket").replace(',', "%2C");
@@ -166,7 +169,7 @@ fn what_is_added_while_an_empty_session_is_removed_is_kept_and_its_cookie_sent_a
 fn a_removal_that_comes_too_late_takes_nothing_away() {
     let (site, mut visitor) = emptied();
     let (late, added) =
-        crossing(&site, &visitor, "echo json_encode($_SESSION);", "session_start(); $_SESSION['cart'] = 2;");
+        crossing(&site, &visitor, "echo json_encode($_SESSION);", &["session_start(); $_SESSION['cart'] = 2;"]);
     assert_eq!(added.all("set-cookie").len(), 1, "{:?}", added.headers);
     assert!(!late.sets_cookie(), "nothing is withdrawn: {:?}", late.headers);
     assert!(late.all("cache-control")[0].contains("no-store"));
@@ -358,4 +361,44 @@ fn auto_start_leaves_no_trace_either() {
     let mut visitor = Visitor::default();
     assert_personal(&site.get(&mut visitor, "$_SESSION['n'] = 1; echo str_repeat('x', 9000);").clean());
     site.get(&mut visitor, "echo $_SESSION['n'];").clean().shows("1");
+}
+
+#[test]
+fn a_cookie_is_never_sent_twice() {
+    let site = Site::new();
+    for script in [
+        "session_start(); $_SESSION['n'] = 1; setcookie(session_name(), session_id(), time() + 3600, '/'); echo str_repeat('x', 9000);",
+        "session_start(); $_SESSION['n'] = 1; session_regenerate_id(true); session_regenerate_id(); ",
+        "session_start(); $_SESSION['n'] = 1; session_write_close(); session_start();",
+        "session_start(); $_SESSION['n'] = 1; session_destroy(); setcookie(session_name(), '', 1, '/');",
+    ] {
+        let reply = site.ask(None, script).clean();
+        assert_eq!(reply.all("set-cookie").len(), 1, "{script}: {:?}", reply.headers);
+    }
+    let reply = site
+        .ask(None, "session_start(); $_SESSION['n'] = 1; setcookie(session_name(), session_id(), time() + 3600, '/');");
+    assert!(reply.all("set-cookie")[0].contains("expires="), "the application's own, which comes last");
+    let other = "session_start(); $_SESSION['n'] = 1; setcookie(session_name(), 'x', 0, '/other'); setcookie('a', 'b', 0, '/');";
+    assert_eq!(site.ask(None, other).clean().all("set-cookie").len(), 3, "another path is another cookie");
+    // As a browser does it that has such a cookie.
+    let (site, mut visitor) = emptied();
+    let reply =
+        site.get(&mut visitor, "session_start(); session_destroy(); setcookie(session_name(), '', 1, '/');").clean();
+    assert_eq!((reply.all("set-cookie").len(), &visitor.ticket), (1, &None), "{:?}", reply.headers);
+}
+
+#[test]
+fn an_add_that_finds_its_record_gone_sends_the_cookie_again_while_it_can() {
+    let site = Site::new();
+    let mut visitor = Visitor::default();
+    site.get(&mut visitor, "session_start(); $_SESSION['cart'] = 1;").clean();
+    let (added, removed) = crossing(
+        &site,
+        &visitor,
+        "$_SESSION['x'] = 2; session_write_close();",
+        &["session_start(); $_SESSION = []; session_write_close(); session_start();", "session_start();"],
+    );
+    assert!(removed.all("set-cookie")[0].contains("=deleted"), "{:?}", removed.headers);
+    assert_eq!(added.all("set-cookie").len(), 1, "{:?}", added.headers);
+    site.get(&mut visitor, "session_start(); echo $_SESSION['x'];").clean().shows("2");
 }

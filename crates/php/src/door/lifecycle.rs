@@ -62,7 +62,9 @@ impl Door {
         }
         let budget = self.budget(&site);
         let format = write.format().code();
+        let incarnation = session.version().map(|version| version.incarnation);
         let result = self.wait(&site, session.commit(&site.engine, budget, write.payload, format));
+        let anew = incarnation.is_some() && session.version().is_some_and(|v| Some(v.incarnation) != incarnation);
         if let Some(Ok(Committed::Dropped(why))) = &result {
             self.note_dropped(&session, write, *why);
         }
@@ -78,7 +80,7 @@ impl Door {
             Some(Err(error)) => self.not_written(&error, write.format(), write.payload),
             None => Outcome::Not("this process has no runtime".into()),
         };
-        Verdict::YES
+        if anew { Verdict::SEND_AGAIN } else { Verdict::YES }
     }
 
     /// The session PHP names, loaded if it is not the one that is open (a handler that wraps ours may use ids of its own).

@@ -37,9 +37,12 @@ impl Verdict {
     const ERROR_PAGE: i32 = 4;
     const HOLD_NEW: i32 = 16;
     const HOLD_EMPTY: i32 = 32;
+    const SEND_COOKIE: i32 = 64;
     /// PHP has to go on under another id.
     pub(crate) const NEW_ID: i32 = 8;
 
+    /// Yes, and the cookie is sent again: somebody may have withdrawn it.
+    pub(crate) const SEND_AGAIN: Self = Self(Self::YES.0 | Self::SEND_COOKIE);
     /// And the response is held back.
     pub(crate) fn with(self, hold: Hold) -> Self {
         match hold {

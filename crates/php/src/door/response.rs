@@ -104,6 +104,8 @@ pub(crate) struct Response {
     asked: bool,
     /// A record was found in this request, or the store failed: the page may be personal.
     found: bool,
+    /// A session was found with something in it: who empties it in this request leaves that to a later one.
+    had_content: bool,
     tickets: Vec<Ticket>,
     /// The request's Cookie header.
     cookies: Vec<u8>,
@@ -151,7 +153,7 @@ impl Door {
             session.set_asked();
         }
         let response = &self.request.response;
-        let (possible, on) = (response.possible, response.on);
+        let (possible, on, had_content) = (response.possible, response.on, response.had_content);
         let Some(session) = self.request.session() else {
             self.request.response.found = true;
             return Hold::No;
@@ -159,11 +161,12 @@ impl Door {
         let fresh = !session.is_stored() && !session.is_detached() && session.over().is_none();
         let hold = match (possible, fresh) {
             (true, true) if !session.is_readonly() => Hold::New,
-            (true, false) if session.is_stored() && self.is_left_empty(session) => Hold::Empty,
+            (true, false) if !had_content && session.is_stored() && self.is_left_empty(session) => Hold::Empty,
             _ => Hold::No,
         };
         let response = &mut self.request.response;
         response.found |= !fresh;
+        response.had_content |= !fresh && hold == Hold::No;
         response.hold = hold;
         response.on = on || hold != Hold::No;
         hold
