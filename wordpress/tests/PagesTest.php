@@ -114,6 +114,12 @@ final class PagesTest extends TestCase {
 		$this->assertSame( 1, $this->page( $visitor, 'late' )['before'] );
 	}
 
+	public function test_on_a_site_that_uses_it_the_first_read_may_come_late(): void {
+		$visitor = new Browser();
+		$this->page( $visitor, 'count_up' );
+		$this->assertSame( array( 'n' => 1, 'sent' => true ), $this->page( $visitor, 'late_read' ) );
+	}
+
 	public function test_the_cookies_name_is_phps_unless_the_site_comes_from_the_hosts_plugin(): void {
 		$this->assertSame( 'PHPSESSID', $this->page( new Browser(), 'name' )['name'] );
 		Settings::change( array( 'cookie_name' => 'host' ) );

@@ -8,7 +8,6 @@
 // phpcs:disable
 
 return array(
-	'native' => array( 'page' => static function () { session_start(); return array( $_SESSION, cloakroom_status() ); } ),
 	'read'       => array( 'page' => static fn () => array( 'x' => WP_Session::get_instance()['x'], 'status' => session_status() ) ),
 	'count_up'   => array(
 		'page' => static function () {
@@ -59,6 +58,12 @@ return array(
 			echo str_repeat( ' ', (int) ( $_GET['bytes'] ?? 1000 ) );
 			$session['late'] = 1;
 			return array( 'before' => $before, 'sent' => headers_sent() );
+		},
+	),
+	'late_read'  => array(
+		'page' => static function () {
+			echo str_repeat( ' ', 100000 );
+			return array( 'n' => WP_Session::get_instance()['n'], 'sent' => headers_sent() );
 		},
 	),
 	'whose'      => array(

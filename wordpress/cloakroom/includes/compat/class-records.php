@@ -68,12 +68,11 @@ final class Records {
 			WP_Session\View::settle();
 			return ( new WP_Session\Variables() )->all();
 		}
-		$data = self::encoded( $name );
-		return null === $data ? null : WP_Session\Php_Format::decode( $data );
+		return null;
 	}
 
 	/**
-	 * A session's variables, encoded as PHP encodes sessions; null where nothing opens them: by a key alone, nobody reads a session.
+	 * This visitor's variables, encoded as PHP encodes sessions, if that is the session that is meant. Others' are sealed.
 	 *
 	 * @param string $name An id, a key, or a key's beginning.
 	 */
@@ -85,7 +84,7 @@ final class Records {
 			WP_Session\View::settle();
 			return (string) session_encode();
 		}
-		return function_exists( 'cloakroom_peek' ) ? cloakroom_peek( $name ) : null;
+		return null;
 	}
 
 	/**
