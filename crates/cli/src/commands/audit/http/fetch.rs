@@ -125,8 +125,14 @@ fn told(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(_) => "it did not answer in time (--timeout waits longer)".into(),
         ureq::Error::HostNotFound => "its host was not found".into(),
+        ureq::Error::Rustls(e) => refused(e),
+        // The TLS layer's errors come as those of the connection.
+        ureq::Error::Io(e) if e.to_string().contains("certificate") => refused(e),
         ureq::Error::Io(e) => format!("it could not be reached: {e}"),
-        ureq::Error::Rustls(e) => format!("its certificate is not accepted: {e} (--insecure does not check)"),
         other => crate::out::plain(&format!("it could not be fetched: {other}")),
     }
+}
+
+fn refused(error: &dyn std::fmt::Display) -> String {
+    format!("its certificate is not accepted: {error} (--insecure does not check it)")
 }

@@ -80,7 +80,9 @@ impl Report {
         if defeated.is_empty() {
             let served = self.with(|v| *v == Verdict::Served).len();
             let how = match served {
+                0 if looked == 1 => "no cache served it yet".to_owned(),
                 0 => "no cache served any of them yet".to_owned(),
+                1 if looked == 1 => "a cache serves it".to_owned(),
                 n if n == looked => "a cache serves all of them".to_owned(),
                 n => format!("a cache serves {} of them", units::number(n as u64)),
             };
