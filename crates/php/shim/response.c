@@ -15,6 +15,7 @@
 #include "shim.h"
 #include "ext/standard/php_standard.h"
 #include <time.h>
+#include <unistd.h>
 
 /* Most bytes of a body that are held back, and the longest time, in seconds. Time is looked at when there is output. */
 enum { MOST_BYTES = 1 << 20, MOST_SECONDS = 1 };
@@ -45,6 +46,7 @@ static struct {
 	int response_code;
 	char *status_line;
 	struct timespec until;
+	pid_t process;
 	size_t used;
 } held;
 
@@ -70,6 +72,7 @@ void cloakroom_hold(void)
 {
 	if (held.state == OPEN) {
 		held.state = HOLDING;
+		held.process = getpid();
 		clock_gettime(CLOCK_MONOTONIC, &held.until);
 		held.until.tv_sec += MOST_SECONDS;
 	}
@@ -259,6 +262,11 @@ static void let_go(void)
 
 	held.used = 0;
 	held.state = GONE;
+	if (getpid() != held.process) {
+		/* A child of the script: what was held back before the fork is its parent's to send. */
+		held.deferred = false;
+		return;
+	}
 	if (held.deferred) {
 		held.deferred = false;
 		settle_headers(&SG(sapi_headers));

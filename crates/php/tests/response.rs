@@ -402,3 +402,11 @@ fn an_add_that_finds_its_record_gone_sends_the_cookie_again_while_it_can() {
     assert_eq!(added.all("set-cookie").len(), 1, "{:?}", added.headers);
     site.get(&mut visitor, "session_start(); echo $_SESSION['x'];").clean().shows("2");
 }
+
+#[test]
+fn a_child_process_does_not_send_what_its_parent_holds_back() {
+    let site = Site::new().set("output_buffering", "0");
+    let script = "session_start(); echo 'page'; if (!($child = pcntl_fork())) exit; pcntl_waitpid($child, $s);";
+    let reply = site.ask(None, script).clean().shows("page");
+    assert_cacheable(&reply);
+}
