@@ -163,8 +163,10 @@ final class PagesTest extends TestCase {
 	}
 
 	public function test_the_session_manager_keeps_its_names_until_it_is_told_to_go(): void {
-		$this->plugin( 'wp-session-manager', 'class Recursive_ArrayAccess {} final class WP_Session { public $mine = "manager"; public static function get_instance() { return new self(); } }
-			function wp_session_start() {} function wp_session_encode() { return "manager"; } class WP_Session_Utils {}' );
+		$this->plugin( 'wp-session-manager', 'if ( ! class_exists( "Recursive_ArrayAccess" ) ) { class Recursive_ArrayAccess {} }
+			if ( ! class_exists( "WP_Session" ) ) { final class WP_Session { public $mine = "manager"; public static function get_instance() { return new self(); } } }
+			if ( ! class_exists( "WP_Session_Utils" ) ) { class WP_Session_Utils {} }
+			function wp_session_start() {} function wp_session_encode() { return "manager"; }' );
 		$this->assertSame( array( 'mine' => 'manager', 'functions' => true, 'utils' => true ), $this->page( new Browser(), 'whose' ) );
 
 		$admin = $this->admin();

@@ -120,7 +120,7 @@ final class Runtime {
 			if ( ! self::exists( $file ) ) {
 				continue;
 			}
-			// phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- a local file that may not be readable.
+			// phpcs:ignore WordPress.PHP.NoSilencedErrors,WordPress.WP.AlternativeFunctions -- a local file that may not be readable.
 			$text = @file_get_contents( $file );
 			if ( is_string( $text ) && 1 === preg_match( $pattern, $text ) ) {
 				return $file;

@@ -123,7 +123,7 @@ class WP_Session_Utils {
 		Callers::note( 'WP_Session_Utils' );
 		$value = is_array( $data ) ? $data['session_value'] ?? null : null;
 		if ( is_string( $value ) ) {
-			// phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.PHP.DiscouragedPHPFunctions -- no classes are allowed.
+			// phpcs:ignore WordPress.PHP.NoSilencedErrors,WordPress.PHP.DiscouragedPHPFunctions -- no classes are allowed.
 			$value = @unserialize( $value, array( 'allowed_classes' => false ) );
 		}
 		if ( ! is_array( $value ) || ! Records::is_own( (string) $session_id ) ) {

@@ -69,7 +69,7 @@ final class Php_Format {
 	 * @return array{mixed}|null
 	 */
 	private static function value( string $text, bool $objects ): ?array {
-		// phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.PHP.DiscouragedPHPFunctions -- no classes are allowed, unless the text is ours.
+		// phpcs:ignore WordPress.PHP.NoSilencedErrors,WordPress.PHP.DiscouragedPHPFunctions -- no classes are allowed, unless the text is ours.
 		$value = @unserialize( $text, array( 'allowed_classes' => $objects ) );
 		if ( false === $value && 'b:0;' !== $text ) {
 			return null;
