@@ -377,11 +377,14 @@ impl<'a> Judgement<'a> {
         let past = self.lines.past(read.key);
         let later = self.lines.stored_under(&past).find(|t| {
             let shared = t.change.edit == Edit::Assign || t.removes() == Some(SHARED);
-            let knew = t.stored_at.is_some_and(|at| {
+            // Who knew what is asked last: it walks the whole line of ids.
+            if !shared || t.opened <= assigned.since() || t.since() >= read.op.begin {
+                return false;
+            }
+            t.stored_at.is_some_and(|at| {
                 let past = self.lines.past(at);
                 assigned.stored_at.is_some_and(|key| past.contains(&key))
-            });
-            shared && knew && t.opened > assigned.since() && t.since() < read.op.begin
+            })
         });
         if let Some(later) = later {
             let text = format!("shared holds {tag}, though {} came after it", later.change.tag);

@@ -5,7 +5,7 @@
 //! moved it; until then it is a *possible* link. Links of every kind tell where a value may come from; only certain ones tell
 //! where it must be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::log::{History, How, Op, Told, What};
 use super::vars::{Change, Edit, LIST, SHARED, own};
@@ -309,10 +309,10 @@ impl<'a> Lines<'a> {
     }
 
     fn walk<'k>(&'k self, key: &'k str, next: impl Fn(&'k str) -> Vec<&'k str>) -> Vec<&'k str> {
-        let (mut all, mut at) = (vec![key], 0);
+        let (mut all, mut at, mut seen) = (vec![key], 0, HashSet::from([key]));
         while at < all.len() {
             for key in next(all[at]) {
-                if !all.contains(&key) {
+                if seen.insert(key) {
                     all.push(key);
                 }
             }

@@ -285,10 +285,15 @@ impl Facts<'_> {
                 continue;
             }
             for (position, edit) in op.edits.iter().enumerate() {
-                // What overlapped a rotation goes into the successor as far as it conflicts with nothing there.
+                // What overlapped a rotation goes into the successor as far as it conflicts with nothing there; a removal as well.
+                let name = match edit {
+                    Edit::Set(name, _) => Some(name.to_string()),
+                    Edit::Remove(name) => Some(name.to_string()),
+                    Edit::Append(_) => None,
+                };
                 let conflicted = path.len() > 1
-                    && matches!((&op.told, edit), (Some(Told::Committed(Committed::Merged { conflicts })), Edit::Set(name, _))
-                        if conflicts.iter().any(|c| c == name));
+                    && matches!(&op.told, Some(Told::Committed(Committed::Merged { conflicts }))
+                        if conflicts.iter().any(|c| Some(c) == name.as_ref()));
                 let overridden = op.edits[position + 1..].iter().any(|e| same_place(e, edit))
                     || self
                         .ops
