@@ -138,9 +138,9 @@ fn crossing(site: &Site, ticket: &Visitor, first: &str, second: &[&str]) -> (Rep
         let running = scope.spawn(|| site.ask(cookie.as_deref(), &script));
         cloakroom_testbed::wait_until("it has loaded", std::time::Duration::from_secs(10), || loaded.exists())
             .expect("loaded");
-        let meanwhile = second.iter().map(|script| site.ask(cookie.as_deref(), script)).last().expect("a reply");
+        let mut meanwhile: Vec<Reply> = second.iter().map(|script| site.ask(cookie.as_deref(), script)).collect();
         std::fs::write(&done, "").expect("told");
-        (running.join().expect("a reply"), meanwhile)
+        (running.join().expect("a reply"), meanwhile.pop().expect("a reply"))
     })
 }
 
