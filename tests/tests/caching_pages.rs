@@ -63,6 +63,63 @@ fn a_small_page_with_an_unused_session_is_a_hit_and_its_own_headers_stay() {
     rig.assert_quiet();
 }
 
+/// What PHP's session did by accident for pages that are personal by something else must not be taken from them.
+#[test]
+fn a_page_that_is_personal_by_something_else_is_never_kept() {
+    needs!("php-fpm", "nginx");
+    let rig = Rig::with(Store::Sqlite, cached());
+    rig.code("hello.php", "session_start(); echo 'Hello ', htmlspecialchars( $_COOKIE['name'] ?? 'nobody' );");
+    rig.code("key.php", "session_start(); echo 'Key ', $_SERVER['HTTP_AUTHORIZATION'] ?? 'none';");
+    rig.code("other.php", "session_start(); setcookie( 'theme', bin2hex( random_bytes( 4 ) ) ); echo 'theme';");
+    rig.code("gone.php", "session_start(); http_response_code( 404 ); echo 'not yet';");
+    rig.code("moved.php", "session_start(); header( 'Location: /hello.php?' . random_int( 1, 9 ) );");
+    let ann = rig.visitor();
+    ann.browser.set_cookie("name", Some("Ann"));
+    for _ in 0..2 {
+        let reply = ann.get("/hello.php");
+        assert_eq!((reply.header("x-cache"), reply.body.as_str()), (Some("MISS"), "Hello Ann"));
+        assert!(reply.header("cache-control").is_some_and(|line| line.contains("no-store")), "{:?}", reply.headers);
+        let reply = rig.visitor().browser.get_with("/key.php", &[("authorization", "Bearer secret")]).unwrap();
+        assert_eq!((reply.header("x-cache"), reply.body.as_str()), (Some("MISS"), "Key Bearer secret"));
+        for path in ["/other.php", "/gone.php", "/moved.php"] {
+            let reply = rig.visitor().browser.get(path).unwrap();
+            assert_eq!(reply.header("x-cache"), Some("MISS"), "{path}");
+            assert_eq!(session_cookies(&reply).len(), 0, "{path}: {:?}", reply.headers);
+            assert!(reply.header("cache-control").is_some_and(|line| line.contains("no-store")), "{path}");
+        }
+    }
+    // The same page for one who is nobody, and for one whom only a script of statistics knows.
+    let reader = rig.visitor();
+    assert_eq!(reader.get("/hello.php").body, "Hello nobody");
+    reader.browser.set_cookie("_ga", Some("GA1.1.1.1"));
+    let reply = reader.get("/hello.php");
+    assert_eq!((reply.header("x-cache"), reply.body.as_str()), (Some("HIT"), "Hello nobody"));
+    rig.assert_quiet();
+}
+
+/// Compressed by PHP itself, page and headers are what they are without a session.
+#[test]
+fn a_page_that_php_compresses_comes_whole() {
+    needs!("php-fpm", "nginx");
+    let options = cached().set("zlib.output_compression", "1").set("output_buffering", "0");
+    let rig = Rig::with(Store::Sqlite, options);
+    for length in [100, 20_000, 3_000_000] {
+        let text = format!("for ( $i = 0; $i < {length}; $i += 8 ) {{ printf( '%08d', $i ); }}");
+        rig.code(&format!("with{length}.php"), &format!("session_start(); {text}"));
+        rig.code(&format!("without{length}.php"), &text);
+        let ask = |name: &str| {
+            let asked = [("accept-encoding", "gzip")];
+            rig.visitor().browser.get_with(&format!("/{name}{length}.php"), &asked).unwrap()
+        };
+        let (with, without) = (ask("with"), ask("without"));
+        assert_eq!(with.header("content-encoding"), Some("gzip"), "{:?}", with.headers);
+        assert_eq!(without.header("content-encoding"), Some("gzip"));
+        assert!(with.body == without.body, "{length}: {} and {} bytes", with.body.len(), without.body.len());
+        assert_eq!(ask("with").header("x-cache"), Some("HIT"), "{length}");
+    }
+    rig.assert_quiet();
+}
+
 #[test]
 fn five_megabytes_come_whole_and_what_is_stored_after_them_is_kept() {
     needs!("php-fpm", "nginx");
