@@ -7,7 +7,7 @@ use crate::envelope;
 use crate::key::Key;
 use crate::merge::{Merged, Prefer, Version as Payload};
 use crate::outcome::{Committed, Dropped, EngineError};
-use crate::record::{About, MoveKind, Owner, Record, State};
+use crate::record::{About, Owner, Record, State};
 use crate::session::{Held, Session, Ticket, Unsure};
 use crate::store::{Budget, Created, LeaseName, LeaseOutcome, StoreError, Swapped, TallyKind};
 use crate::time::Time;
@@ -387,7 +387,7 @@ impl Session {
         let Some(theirs) = engine.opened(ticket.secret(), &key, &record, loaded.now) else {
             return Ok(Tried::Done(self.over_with(engine, Dropped::Unreadable)));
         };
-        let merged = self.merged_into_successor(engine, mine, moved, &theirs, record.format, now)?;
+        let merged = self.merged(engine, mine, &theirs, record.format, Prefer::Theirs)?;
         // The successor's owner stays: an overlapping request adds only what it could have added before.
         let mut successor = Session::new(engine, ticket, key, self.lifetime, Held::Fresh);
         successor.adopt(engine, record.clone(), Vec::new(), loaded.now);
@@ -480,46 +480,6 @@ impl Session {
                 prefer,
             )
             .map_err(EngineError::Conflict)
-    }
-
-    /// Merges into what a rotation has made of the session. Its side wins every conflict, but only with what it changed itself:
-    /// what others had changed before it, and the rotation merely carried along, is merged as if there had been none. Else a
-    /// log-out by `unset` would be undone by somebody's periodic rotation.
-    fn merged_into_successor(
-        &self,
-        engine: &Engine,
-        mine: &Mine<'_>,
-        moved: &Record,
-        theirs: &[u8],
-        theirs_format: u8,
-        now: Time,
-    ) -> Result<Merged, EngineError> {
-        // Only a rotation that left a frozen copy says what was there before it.
-        let before = match (&self.ticket, moved.state) {
-            (Ticket::Id(id), State::Moved { kind: MoveKind::Frozen, .. }) => {
-                engine.moved_content(id, &self.key, moved, now).and_then(|content| content.frozen)
-            }
-            _ => None,
-        };
-        let Some((format, before)) = before.filter(|(_, before)| *before != self.base) else {
-            return self.merged(engine, mine, theirs, theirs_format, Prefer::Theirs);
-        };
-        let until_then = self.merged(engine, mine, &before, format, Prefer::Later)?;
-        let mut merged = engine
-            .merge
-            .merge(
-                Payload { format, payload: &before },
-                Payload { format: until_then.format, payload: &until_then.payload },
-                Payload { format: theirs_format, payload: theirs },
-                Prefer::Theirs,
-            )
-            .map_err(EngineError::Conflict)?;
-        for name in until_then.conflicts {
-            if !merged.conflicts.contains(&name) {
-                merged.conflicts.push(name);
-            }
-        }
-        Ok(merged)
     }
 
     fn count_conflicts(&self, engine: &Engine, now: Time, conflicts: &[String]) {

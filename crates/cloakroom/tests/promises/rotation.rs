@@ -68,26 +68,6 @@ async fn a_request_that_overlaps_a_login_adds_what_does_not_conflict() {
 }
 
 #[tokio::test]
-async fn what_a_rotation_only_carried_along_does_not_win_against_a_removal() {
-    let site = site();
-    let old = site.stored(&vars(&[("user", 1)]), None).await;
-    let mut removing = site.live(&old).await;
-    let mut changing = site.live(&old).await;
-    site.commit(&mut changing, &vars(&[("user", 2)])).await;
-    let mut periodic = site.live(&old).await;
-    let (_, new) = site.rotate(&mut periodic, &vars(&[("user", 2), ("n", 1)])).await;
-    let done = site.commit(&mut removing, &vars(&[("item", 7)])).await;
-    assert!(matches!(&done, Committed::Merged { conflicts } if conflicts == &["user"]), "{done:?}");
-    assert_eq!(site.live(&new).await.payload(), vars(&[("n", 1), ("item", 7)]));
-    // What the rotation itself changed does.
-    let mut removing = site.live(&new).await;
-    let mut login = site.live(&new).await;
-    let (_, newest) = site.rotate(&mut login, &vars(&[("n", 2), ("item", 7)])).await;
-    site.commit(&mut removing, &vars(&[("item", 7)])).await;
-    assert_eq!(site.live(&newest).await.payload(), vars(&[("n", 2), ("item", 7)]));
-}
-
-#[tokio::test]
 async fn a_periodic_rotation_of_one_owner_is_followed() {
     let site = site();
     let a = site.stored(b"user|i:42;", owner("42")).await;
