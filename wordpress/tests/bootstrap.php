@@ -27,3 +27,4 @@ require_once __DIR__ . '/support/Browser.php';
 require_once __DIR__ . '/support/Command.php';
 
 ini_set( 'display_errors', 'stderr' );
+fwrite( STDERR, 'WordPress ' . $GLOBALS['wp_version'] . ', PHP ' . PHP_VERSION . "\n" );

@@ -14,6 +14,11 @@ use crate::php::{program, write_private};
 /// Where the distribution's package puts it.
 const PACKAGE: &str = "/usr/share/wordpress";
 
+/// The WordPress that is copied: the folder that `CLOAKROOM_WORDPRESS` names, such as that of a newer release, or the package.
+fn package() -> PathBuf {
+    std::env::var_os("CLOAKROOM_WORDPRESS").map_or_else(|| PACKAGE.into(), PathBuf::from)
+}
+
 /// What wp-config.php needs to know.
 pub(crate) struct Settings {
     pub(crate) address: String,
@@ -28,11 +33,11 @@ pub(crate) struct Settings {
 
 /// Puts the files in place. The copy is made anew when the package has changed.
 pub(crate) fn place(root: &Path, settings: &Settings) -> Result<()> {
-    let package = Path::new(PACKAGE);
+    let package = package();
     let version = std::fs::read(package.join("wp-includes/version.php"))
         .map_err(|_| Error::Missing { program: "wordpress".into() })?;
     if std::fs::read(root.join("wp-includes/version.php")).ok().as_ref() != Some(&version) {
-        copy(package, root)?;
+        copy(&package, root)?;
     }
     let content = root.join("wp-content");
     for folder in ["plugins", "themes", "uploads"].map(|name| content.join(name)) {
