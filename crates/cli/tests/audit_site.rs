@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use cloakroom_testbed::{NginxOptions, PageCache, Site, SiteOptions};
 use common::{Machine, Ran};
 
 /// Answers a path: status, headers and body, by how often it was asked for.
@@ -339,4 +340,33 @@ fn people_read_what_to_do() {
     common::golden("audit-site.txt", &ran.out);
     let sarif = server.audit(&["/", "--sarif"]).json();
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "page-not-cacheable");
+}
+
+#[test]
+fn behind_a_real_nginx_the_pages_that_start_sessions_are_told_from_those_that_do_not() {
+    cloakroom_testbed::needs!("php-fpm", "nginx");
+    let options = SiteOptions {
+        nginx: NginxOptions { cache: Some(PageCache::default()), ..NginxOptions::default() },
+        ..SiteOptions::default()
+    };
+    let site = Site::start_with(&options).expect("a site");
+    for (name, code) in [
+        ("plain.php", "<?php echo 'the same for everybody';"),
+        ("eager.php", "<?php session_start(); echo 'hello';"),
+        ("nocache.php", "<?php header('Cache-Control: private'); echo 'hello';"),
+    ] {
+        site.write(name, code).expect("written");
+    }
+    let url = |name: &str| format!("{}/{name}", site.url());
+    let ran = Machine::new().run(&["audit", &url("plain.php"), &url("eager.php"), &url("nocache.php"), "--json"]);
+    let json = ran.json();
+    let pages = &json["site"]["pages"];
+    assert_eq!(pages[0]["verdict"], "served from a cache", "{pages}");
+    assert_eq!((&pages[0]["first"], &pages[0]["second"]), (&"MISS".into(), &"HIT".into()));
+    assert_eq!(pages[0]["cache"], "nginx");
+    assert_eq!(pages[1]["verdict"], "can't be cached", "{pages}");
+    assert!(pages[1]["reasons"].to_string().contains("PHPSESSID (PHP) and session_start()'s"), "{pages}");
+    assert_eq!(pages[1]["second"], "MISS");
+    assert_eq!(pages[2]["verdict"], "can't be cached", "{pages}");
+    assert_eq!(ran.code, 1);
 }
