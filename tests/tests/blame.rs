@@ -61,7 +61,7 @@ fn blame_names_the_two_of_five_plugins_that_start_sessions_and_who_writes_what()
     .unwrap();
     let counted = counted(&shop);
     let of = |start: &str| -> Vec<&str> {
-        counted.keys().filter(|label| !label.starts_with("write ") == start.is_empty()).map(String::as_str).collect()
+        counted.keys().filter(|label| label.starts_with("write ") != start.is_empty()).map(String::as_str).collect()
     };
     for label in of("") {
         let (event, place) = label.split_once(" | ").unwrap();
