@@ -1,7 +1,7 @@
 //! A page whose session nobody needed, behind nginx's page cache: how many requests a second, and how many of them are hits.
 //!
 //! The page starts a session and leaves it empty. It is as cheap as a page can be, so that the difference is the least that a
-//! cache can make: WordPress's pages take a hundred times as long to make.
+//! cache can make.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::time::{Duration, Instant};

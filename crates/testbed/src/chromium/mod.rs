@@ -1,6 +1,6 @@
 //! A headless Chromium of a test: a real browser with a cookie jar, a cache and JavaScript of its own.
 //!
-//! [`Browser`](crate::Browser) is the lighter choice where replies are all that matters: it is a hundred times cheaper. This one is
+//! [`Browser`](crate::Browser) is the choice where replies are all that matters: it costs next to nothing. This one is
 //! for what only a browser decides: which cookies it keeps, what its back button shows, what a page's script does, how a screen
 //! looks. It needs the programs `chromium` and `chromedriver` (Debian: `chromium`, `chromium-driver`).
 //!
@@ -37,7 +37,7 @@
 //!   [`dismiss_dialog`](Chromium::dismiss_dialog); until then everything else fails, saying so.
 //! - [`console`](Chromium::console) has what the page's scripts complained about; a screen that works leaves it empty.
 //!
-//! A start takes about a second and 200 MB: share one among the steps of a test, not among tests.
+//! A start takes about a second: share one among the steps of a test, not among tests.
 //!
 //! # How it works
 //!
