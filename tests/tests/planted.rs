@@ -85,6 +85,13 @@ impl Scene {
         assert!(!page.cart.iter().any(|item| item.starts_with("secret")), "{what}: {page:?}");
     }
 
+    /// Notes the ticket that the attacker has now, if it is another one.
+    fn note(&self, attacker: &Visitor, before: &str) {
+        if attacker.has_ticket() && attacker.ticket() != before {
+            self.loot.lock().unwrap().insert(attacker.ticket());
+        }
+    }
+
     /// Everything that somebody can do with a ticket, once.
     fn abuse(&self, rig: &Rig, ticket: &str, planted: bool, rotates: bool) {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
@@ -104,9 +111,7 @@ impl Scene {
             attacker.hold(ticket);
             let page = attacker.cart(&query);
             self.assert_harmless(&page, &query);
-            if attacker.ticket() != ticket {
-                self.loot.lock().unwrap().insert(attacker.ticket());
-            }
+            self.note(&attacker, ticket);
             if planted && query.is_empty() {
                 let kind = match page.state.as_str() {
                     "frozen" => 1,
@@ -146,9 +151,7 @@ impl Scene {
             let (users, carts): (BTreeSet<Option<String>>, String) = serde_json::from_str(&body).unwrap();
             assert_eq!(users, BTreeSet::from([None]), "{body}");
             assert!(!carts.contains("secret"), "{body}");
-            if attacker.ticket() != planted {
-                self.loot.lock().unwrap().insert(attacker.ticket());
-            }
+            self.note(&attacker, planted);
         }
     }
 }
