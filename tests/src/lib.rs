@@ -13,12 +13,14 @@ mod page;
 mod rig;
 mod shop;
 mod store;
+mod wpsite;
 
 pub use crowd::{Crowd, Record};
 pub use page::{Page, Visitor, session_cookies};
 pub use rig::{Options, Rig, extension};
 pub use shop::Shop;
 pub use store::{Backend, Store};
+pub use wpsite::WpSite;
 
 /// Makes of one function three tests, one for each store: `sqlite`, `mysql` and `redis`, in a module of the function's name.
 #[macro_export]

@@ -13,16 +13,16 @@ namespace Cloakroom;
 final class Footprint {
 
 	/** Options of each site. Transients and site transients whose names begin with `cloakroom_` go as well. */
-	public const OPTIONS = array( Settings::OPTION, Callers::OPTION );
+	public const OPTIONS = array( Settings::OPTION, Callers::OPTION, Admin\Samples::OPTION, Owner\Policy::OPTION );
 
 	/** Options of the network. */
-	public const NETWORK_OPTIONS = array();
+	public const NETWORK_OPTIONS = array( Admin\Samples::OPTION, Owner\Policy::OPTION );
 
 	/** User meta. */
 	public const USER_META = array();
 
 	/** Scheduled hooks. */
-	public const HOOKS = array( 'wp_session_garbage_collection' );
+	public const HOOKS = array( 'wp_session_garbage_collection', Admin\Samples::HOOK );
 
 	/**
 	 * Takes our events out of this site's schedule.

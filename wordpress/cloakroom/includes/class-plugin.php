@@ -29,6 +29,10 @@ final class Plugin {
 	private const WITH_EXTENSION = array(
 		Callers::class,
 		Compat\Compatibility::class,
+		Owner\Owner::class,
+		Owner\Profile::class,
+		Privacy\Personal_Data::class,
+		Admin\Screen::class,
 		Cli\Old_Commands::class,
 	);
 
