@@ -26,6 +26,7 @@ fn main() {
                 "observed.c",
                 "response.c",
                 "limiter.c",
+                "cookie.c",
                 "blame.c",
                 "layout.c",
             ]

@@ -214,6 +214,14 @@ impl Session {
         }
     }
 
+    /// How long ago the session began; nothing while it is not stored.
+    pub fn age(&self, engine: &Engine) -> std::time::Duration {
+        match &self.held {
+            Held::Live(record) => self.now(engine).since(record.created),
+            _ => std::time::Duration::ZERO,
+        }
+    }
+
     pub(crate) fn new(engine: &Engine, ticket: Ticket, key: Key, lifetime: Lifetime, held: Held) -> Self {
         Self {
             ticket,

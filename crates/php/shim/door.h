@@ -61,6 +61,15 @@ enum cr_setting {
 	CR_CACHE_COOKIES,
 	CR_BLAME,
 	CR_WARN_SIZE,
+	CR_COOKIE_SECURE,
+	CR_TRUSTED_PROXIES,
+	CR_COOKIE_PREFIX,
+	CR_COOKIE_PARTITIONED,
+	CR_COOKIES_ONLY,
+	CR_HOST_PRESET,
+	CR_FIRST_VISIT,
+	CR_FIRST_LIFE,
+	CR_CRAWLER_LIFE,
 	CR_SETTINGS
 };
 
@@ -78,12 +87,18 @@ typedef struct cr_settings {
 	int64_t line;
 	int read_and_close;     /* 1: session_start(['read_and_close' => true]), nothing will be written */
 	int can_hold;           /* 1: the response can be held back until the session's content is final */
+	int https;              /* 1: the web server says that the visitor came by HTTPS */
+	cr_slice peer;          /* REMOTE_ADDR */
+	cr_slice forwarded;     /* X-Forwarded-Proto; empty unless proxies are trusted */
+	cr_slice host;          /* SERVER_NAME or Host; empty unless a preset of cookie names is chosen */
+	cr_slice agent;         /* User-Agent */
 } cr_settings;
 
 /* What open wants C to do to PHP's own settings for the time of this session. */
 typedef struct cr_hardening {
 	int strict;       /* 1: force session.use_strict_mode on */
 	int httponly;     /* 1: force session.cookie_httponly on */
+	int secure;       /* 1: force session.cookie_secure on */
 	int hide_cookie;  /* 1: send no cookie (detached) */
 	int blame;        /* 1: tell who starts this session and who writes to it */
 } cr_hardening;
@@ -259,6 +274,10 @@ typedef struct cr_door {
 	int (*decide)(int early, cr_slice cookies);
 	/* After that: what becomes of this Set-Cookie line. cr_line; the text of CR_LINE_INSTEAD goes to `instead`. */
 	int (*line)(cr_slice line, cr_slice *instead);
+	/* What the session cookie's name `name` is to become before a session starts; 0: it stays. */
+	int (*cookie_name)(const cr_settings *settings, cr_slice name, cr_slice *instead);
+	/* A `Set-Cookie` line of the session's cookie, as it is to leave; 0: as it is. */
+	int (*dress)(cr_slice line, int partitioned, cr_slice *instead);
 	cr_slice version;
 } cr_door;
 

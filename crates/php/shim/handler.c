@@ -9,6 +9,7 @@ static struct {
 	bool hardened;
 	bool strict;
 	bool httponly;
+	bool secure;
 	bool cookie_hidden;
 	bool use_cookies;
 } php_had;
@@ -32,6 +33,7 @@ void cloakroom_restore_php(void)
 	if (php_had.hardened) {
 		PS(use_strict_mode) = php_had.strict;
 		PS(cookie_httponly) = php_had.httponly;
+		PS(cookie_secure) = php_had.secure;
 		php_had.hardened = false;
 	}
 	if (php_had.cookie_hidden) {
@@ -100,7 +102,6 @@ PS_OPEN_FUNC(cloakroom)
 {
 	cr_settings settings;
 	cr_hardening hardening = {0};
-	char *uri;
 	int ok, caller = cloakroom_caller();
 
 	(void)save_path;
@@ -108,11 +109,9 @@ PS_OPEN_FUNC(cloakroom)
 	/* session_reset() opens again without a close: read PHP's own values, not ours. */
 	cloakroom_restore_php();
 	cloakroom_settings(&settings);
-	uri = cloakroom_request(&settings);
+	cloakroom_request(&settings);
 	ok = cloakroom_door->open(&settings, caller, &hardening);
-	if (uri) {
-		efree(uri);
-	}
+	cloakroom_request_told();
 	if (caller == CR_CALLER_START || caller == CR_CALLER_NOBODY) {
 		cloakroom_blame_start(hardening.blame);
 	}
@@ -120,11 +119,15 @@ PS_OPEN_FUNC(cloakroom)
 	php_had.hardened = true;
 	php_had.strict = PS(use_strict_mode);
 	php_had.httponly = PS(cookie_httponly);
+	php_had.secure = PS(cookie_secure);
 	if (hardening.strict) {
 		PS(use_strict_mode) = 1;
 	}
 	if (hardening.httponly) {
 		PS(cookie_httponly) = 1;
+	}
+	if (hardening.secure) {
+		PS(cookie_secure) = 1;
 	}
 	if (hardening.hide_cookie) {
 		hide_cookie();

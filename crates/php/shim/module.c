@@ -80,6 +80,15 @@ PHP_INI_BEGIN()
 	PHP_INI_ENTRY("cloakroom.warn", "0", PHP_INI_PERDIR, NULL)
 	PHP_INI_ENTRY("cloakroom.blame", "20", PHP_INI_PERDIR, cloakroom_on_change)
 	PHP_INI_ENTRY("cloakroom.warn_size", "256K", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.cookie_secure", "1", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.trusted_proxies", "", PHP_INI_SYSTEM, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.cookie_prefix", "", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.cookie_partitioned", "0", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.cookies_only", "1", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.host_preset", "", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.first_visit", "", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.first_life", "", PHP_INI_PERDIR, cloakroom_on_change)
+	PHP_INI_ENTRY("cloakroom.crawler_life", "300", PHP_INI_PERDIR, cloakroom_on_change)
 PHP_INI_END()
 
 /* The response has left when the SAPI has cleaned up: in PHP-FPM this is what ends the FastCGI request. */
@@ -128,6 +137,7 @@ static PHP_MINIT_FUNCTION(cloakroom)
 	had_deactivate = sapi_module.deactivate;
 	sapi_module.deactivate = deactivate;
 	cloakroom_hook_response();
+	cloakroom_hook_cookie();
 	return SUCCESS;
 }
 

@@ -29,6 +29,15 @@ static const char *const names[CR_SETTINGS] = {
 	[CR_CACHE_COOKIES] = "cloakroom.cache_cookies",
 	[CR_BLAME] = "cloakroom.blame",
 	[CR_WARN_SIZE] = "cloakroom.warn_size",
+	[CR_COOKIE_SECURE] = "cloakroom.cookie_secure",
+	[CR_TRUSTED_PROXIES] = "cloakroom.trusted_proxies",
+	[CR_COOKIE_PREFIX] = "cloakroom.cookie_prefix",
+	[CR_COOKIE_PARTITIONED] = "cloakroom.cookie_partitioned",
+	[CR_COOKIES_ONLY] = "cloakroom.cookies_only",
+	[CR_HOST_PRESET] = "cloakroom.host_preset",
+	[CR_FIRST_VISIT] = "cloakroom.first_visit",
+	[CR_FIRST_LIFE] = "cloakroom.first_life",
+	[CR_CRAWLER_LIFE] = "cloakroom.crawler_life",
 };
 
 /* session.save_path from the system's ini files, taken at module start: what an application sets later decides nothing. */
@@ -162,6 +171,8 @@ void cloakroom_settings(cr_settings *out)
 	out->line = 0;
 	out->read_and_close = 0;
 	out->can_hold = 0;
+	out->https = 0;
+	out->peer = out->forwarded = out->host = out->agent = cr_of_chars(NULL);
 }
 
 /* session_start(['read_and_close' => true]): PHP will not write, whatever happens to the variables. */
@@ -189,19 +200,56 @@ static bool reads_and_closes(void)
 	return option && zval_get_long(option) > 0;
 }
 
-char *cloakroom_request(cr_settings *out)
+/* What was asked of the server for one call; PHP's memory. */
+enum { BORROWED = 8 };
+static char *borrowed[BORROWED];
+static int borrowed_count;
+
+static cr_slice of_server(const char *name)
+{
+	char *value = borrowed_count < BORROWED ? sapi_getenv(name, strlen(name)) : NULL;
+
+	if (value) {
+		borrowed[borrowed_count++] = value;
+	}
+	return cr_of_chars(value);
+}
+
+void cloakroom_visitor(cr_settings *out)
+{
+	cr_slice https = of_server("HTTPS");
+
+	out->https = https.len && strcasecmp(https.ptr, "off") != 0 && strcmp(https.ptr, "0") != 0;
+	if (!out->https && out->values[CR_TRUSTED_PROXIES].len) {
+		out->peer = of_server("REMOTE_ADDR");
+		out->forwarded = of_server("HTTP_X_FORWARDED_PROTO");
+	}
+	if (out->values[CR_HOST_PRESET].len) {
+		out->host = of_server("HTTP_HOST");
+	}
+}
+
+void cloakroom_request(cr_settings *out)
 {
 	/* The address the visitor asked for. What SAPIs call request_uri is the script's name in CGI and PHP-FPM. */
-	char *uri = sapi_getenv("REQUEST_URI", sizeof("REQUEST_URI") - 1);
+	cr_slice uri = of_server("REQUEST_URI");
 
-	out->path = cr_of_chars(uri ? uri : SG(request_info).request_uri);
+	out->path = uri.len ? uri : cr_of_chars(SG(request_info).request_uri);
 	if (EG(current_execute_data)) {
 		out->file = cr_of_chars(zend_get_executed_filename());
 		out->line = (int64_t)zend_get_executed_lineno();
 	}
 	out->read_and_close = reads_and_closes();
 	out->can_hold = cloakroom_can_hold();
-	return uri;
+	cloakroom_visitor(out);
+	out->agent = of_server("HTTP_USER_AGENT");
+}
+
+void cloakroom_request_told(void)
+{
+	while (borrowed_count > 0) {
+		efree(borrowed[--borrowed_count]);
+	}
 }
 
 static void say(const char *line)

@@ -365,6 +365,7 @@ static int header_handler(sapi_header_struct *header, sapi_header_op_enum op, sa
 	if (held.state == HOLDING) {
 		cloakroom_note_header(header, op, headers);
 	}
+	cloakroom_dress(header, op);
 	return had_header_handler ? had_header_handler(header, op, headers) : SAPI_HEADER_ADD;
 }
 

@@ -47,8 +47,10 @@ void cloakroom_find_settings(void);
 PHP_INI_MH(cloakroom_on_change);
 /* Reads the settings in force into `out`; the slices point into PHP's own strings. */
 void cloakroom_settings(cr_settings *out);
-/* Adds what is known of this request; the caller frees the string that is returned, if any. */
-char *cloakroom_request(cr_settings *out);
+/* Adds what is known of this request, or of the visitor's connection alone; good until `cloakroom_request_told`. */
+void cloakroom_request(cr_settings *out);
+void cloakroom_visitor(cr_settings *out);
+void cloakroom_request_told(void);
 /* Takes what is secret in the system's settings out of PHP's tables, where any code of the site could read it. */
 void cloakroom_hide_secrets(void);
 void cloakroom_forget_secrets(void);
@@ -89,6 +91,9 @@ void cloakroom_note_header(sapi_header_struct *header, sapi_header_op_enum op, s
 /* Takes the limiter's headers out, and what they displaced comes back. Whether there were any to take out. */
 bool cloakroom_drop_limiter(sapi_headers_struct *headers);
 void cloakroom_forget_limiter(void);
+/* The session's cookie (cookie.c): its name before a session starts, and each of its lines as it leaves. */
+void cloakroom_hook_cookie(void);
+void cloakroom_dress(sapi_header_struct *header, sapi_header_op_enum op);
 /* Whether a header line has this name. */
 bool cloakroom_header_is(const sapi_header_struct *header, const char *name, size_t len);
 

@@ -4,6 +4,7 @@ mod api;
 mod blame;
 mod encoding;
 mod lifecycle;
+mod lives;
 mod locks;
 mod loopback;
 mod request;
@@ -20,6 +21,7 @@ use cloakroom::{Absent, Budget, EngineError, Notice, Opening, Session, SessionId
 use crate::log::Log;
 use crate::settings::{Raw, Settings, StoreAt, Wrong};
 use crate::worker::{Site, Worker, read_url};
+use lives::Life;
 use locks::Manners;
 
 pub(crate) use api::{Cell, CellKind, Function, Given, GivenValue};
@@ -143,19 +145,27 @@ impl Door {
                 self.request.hardening = Hardening {
                     strict: site.settings.strict,
                     httponly: site.settings.httponly,
+                    secure: site.settings.cookie_secure && site.settings.proxies.is_https(raw),
                     ..Hardening::default()
                 };
                 self.request.strict = site.settings.strict || raw.use_strict_mode;
                 self.request.manners = Manners::of(&site.settings, raw);
                 self.request.response.opened(&site.settings, raw);
-                self.request.lifetime = Some(site.settings.lifetime(raw.gc_maxlifetime));
+                let full = site.settings.lifetime(raw.gc_maxlifetime);
+                self.request.life = Life::of(&site.settings, full, raw.agent);
+                self.request.lifetime = Some(full);
                 self.request.site = Some(site);
             }
             Err(text) => {
                 // Settings that can't work: safe and without a session, as in an outage.
                 self.log.say(format!("{text} Until then pages run without their session."));
                 self.request.site = None;
-                self.request.hardening = Hardening { strict: true, httponly: true, hide_cookie: true, blame: false };
+                self.request.hardening = Hardening {
+                    strict: true,
+                    httponly: true,
+                    hide_cookie: true,
+                    ..Hardening::default()
+                };
             }
         }
         self.request.hardening.blame = self.sample(caller);
@@ -348,6 +358,7 @@ impl Door {
         };
         let asked = id.expose().to_vec();
         let mut session = site.engine.fresh(id, lifetime);
+        self.request.life.fit(&mut session, &site.engine);
         locks::mark(&mut session, &self.request.manners);
         self.request.hold(asked, session);
     }
@@ -363,11 +374,13 @@ impl Door {
         let asked = id.expose().to_vec();
         match opening {
             Some(Opening::Live(mut session) | Opening::Frozen(mut session)) => {
+                self.request.life.fit(&mut session, &site.engine);
                 locks::mark(&mut session, &self.request.manners);
                 self.request.hold(asked, session);
                 Found::Session
             }
             Some(Opening::Follow(mut session)) => {
+                self.request.life.fit(&mut session, &site.engine);
                 locks::mark(&mut session, &self.request.manners);
                 let successor = session.id().map(|id| id.expose().to_vec()).unwrap_or_default();
                 self.request.hold(successor, session);

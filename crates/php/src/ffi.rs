@@ -98,6 +98,11 @@ impl RawSettings {
                 line: self.line,
                 read_and_close: self.read_and_close != 0,
                 can_hold: self.can_hold != 0,
+                https: self.https != 0,
+                peer: self.peer.bytes(),
+                forwarded: self.forwarded.bytes(),
+                host: self.host.bytes(),
+                agent: self.agent.bytes(),
             }
         }
     }
@@ -153,11 +158,12 @@ extern "C" fn check(settings: *const RawSettings, message: *mut c_char, capacity
 extern "C" fn open(settings: *const RawSettings, caller: i32, hardening: *mut RawHardening) -> i32 {
     // SAFETY: the shim passes a filled struct on its stack.
     let raw = unsafe { (*settings).read() };
-    let safe = crate::door::Hardening { strict: true, httponly: true, hide_cookie: true, blame: false };
+    let safe = crate::door::Hardening { strict: true, httponly: true, secure: false, hide_cookie: true, blame: false };
     let found = enter(safe, |state| state.door.open(&raw, Caller::from_code(caller)));
     let out = RawHardening {
         strict: found.strict.into(),
         httponly: found.httponly.into(),
+        secure: found.secure.into(),
         hide_cookie: found.hide_cookie.into(),
         blame: found.blame.into(),
     };
@@ -456,6 +462,36 @@ extern "C" fn line(line: Slice, instead: *mut Slice) -> i32 {
     code
 }
 
+extern "C" fn cookie_name(settings: *const RawSettings, name: Slice, instead: *mut Slice) -> i32 {
+    // SAFETY: the shim passes a filled struct on its stack, and a name that PHP holds during the call.
+    let (raw, name) = unsafe { ((*settings).read(), name.bytes()) };
+    let text = enter(Slice::EMPTY, |state| match crate::cookies::name_instead(&raw, name) {
+        Some(text) => {
+            state.id = text;
+            Slice::of(&state.id)
+        }
+        None => Slice::EMPTY,
+    });
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *instead = text };
+    i32::from(text.len > 0)
+}
+
+extern "C" fn dress(line: Slice, partitioned: i32, instead: *mut Slice) -> i32 {
+    // SAFETY: a header that PHP holds during the call.
+    let line = unsafe { line.bytes() };
+    let text = enter(Slice::EMPTY, |state| match crate::cookies::dressed(line, partitioned != 0) {
+        Some(text) => {
+            state.id = text;
+            Slice::of(&state.id)
+        }
+        None => Slice::EMPTY,
+    });
+    // SAFETY: the shim passes a struct on its stack.
+    unsafe { *instead = text };
+    i32::from(text.len > 0)
+}
+
 /// The version with the NUL that PHP wants.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 
@@ -499,6 +535,8 @@ static TABLE: DoorTable = DoorTable {
     id_asked,
     decide,
     line,
+    cookie_name,
+    dress,
     version: Slice { ptr: VERSION.as_ptr().cast(), len: VERSION.len() - 1 },
 };
 

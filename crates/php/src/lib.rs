@@ -7,6 +7,7 @@
 //! Nothing is opened before PHP-FPM forks; each worker makes its runtime, store and engines at its first session
 //! (`worker`). There are no threads.
 
+mod cookies;
 mod door;
 #[allow(unsafe_code)] // the only place: what C hands in is read here, each block with its reason
 mod ffi;

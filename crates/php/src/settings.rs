@@ -5,10 +5,15 @@ use std::time::Duration;
 use cloakroom::{Concurrency, KeyRing, Lifetime, LockPaths, Namespace, Policy, Waiting};
 use cloakroom_format::Rules;
 
+use crate::cookies::{Prefix, Preset, Proxies};
 use crate::names::Names;
 
 /// How many `cloakroom.*` entries there are (`enum cr_setting` in `shim/door.h`).
-pub(crate) const ENTRIES: usize = 27;
+pub(crate) const ENTRIES: usize = 36;
+/// Where among them the words of the cookie's name are.
+const TRUSTED_PROXIES: usize = 28;
+const COOKIE_PREFIX: usize = 29;
+const HOST_PRESET: usize = 32;
 
 /// Fewest random bits an id may have.
 const FEWEST_BITS: u64 = 128;
@@ -23,7 +28,7 @@ const MOST_LEFT_OUT: u32 = 1_000_000;
 const LONGEST_ID: u64 = 256;
 
 /// Settings as PHP has them at this moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Raw<'a> {
     /// As long as it is the same, so are `values` and `save_path`.
     pub(crate) generation: u64,
@@ -50,6 +55,15 @@ pub(crate) struct Raw<'a> {
     pub(crate) read_and_close: bool,
     /// The response can be held back until the session's content is final.
     pub(crate) can_hold: bool,
+    /// The web server says that the visitor came by HTTPS.
+    pub(crate) https: bool,
+    /// `REMOTE_ADDR`, and what it says of the visitor's connection; empty unless proxies are trusted.
+    pub(crate) peer: &'a [u8],
+    pub(crate) forwarded: &'a [u8],
+    /// The host that the visitor asked for; empty unless a preset is chosen.
+    pub(crate) host: &'a [u8],
+    /// `User-Agent`.
+    pub(crate) agent: &'a [u8],
 }
 
 impl Raw<'_> {
@@ -135,6 +149,16 @@ pub(crate) struct Settings {
     pub(crate) blame: u32,
     /// Bytes of one variable that are told of; 0: none are.
     pub(crate) warn_size: u32,
+    /// The cookie is Secure where the visitor came by HTTPS.
+    pub(crate) cookie_secure: bool,
+    /// Proxies whose word counts for that.
+    pub(crate) proxies: Proxies,
+    /// Where an empty session's cookie would leave, a marker leaves until the browser has brought it back.
+    pub(crate) marker: bool,
+    /// How long a session lives that has just begun; it grows with use.
+    pub(crate) first_life: Option<Duration>,
+    /// The same for a crawler's.
+    pub(crate) crawler_life: Option<Duration>,
 }
 
 /// What is wrong with the settings: a sentence with the remedy. Never holds a secret.
@@ -180,8 +204,26 @@ impl Settings {
             cache_cookies,
             blame,
             warn_size,
+            cookie_secure,
+            trusted_proxies,
+            cookie_prefix,
+            cookie_partitioned,
+            cookies_only,
+            host_preset,
+            first_visit,
+            first_life,
+            crawler_life,
         ] = raw.values.map(|v| String::from_utf8_lossy(v).trim().to_owned());
         let id = id_shape(&id_bits)?;
+        // The shim reads these two for itself.
+        switch("cloakroom.cookie_partitioned", &cookie_partitioned)?;
+        ours_or_php("cloakroom.cookies_only", &cookies_only)?;
+        if Prefix::parse(&cookie_prefix).is_none() {
+            return wrong("cloakroom.cookie_prefix must be `host`, `secure` or empty.");
+        }
+        if Preset::parse(&host_preset).is_none() {
+            return wrong("cloakroom.host_preset must be `pantheon`, `acquia`, `wpvip` or empty.");
+        }
         let store = match (store.is_empty(), store_file.is_empty()) {
             (true, true) => StoreAt::Default,
             (false, true) => StoreAt::Url(store),
@@ -256,6 +298,22 @@ impl Settings {
                     return wrong("cloakroom.warn_size must be a number of bytes, such as 256K, or 0 for no warning.");
                 }
             },
+            cookie_secure: ours_or_php("cloakroom.cookie_secure", &cookie_secure)?,
+            proxies: match Proxies::parse(&trusted_proxies) {
+                Ok(proxies) => proxies,
+                Err(item) => {
+                    return wrong(format!(
+                        "cloakroom.trusted_proxies: `{item}` is no address and no block of addresses such as 10.0.0.0/8."
+                    ));
+                }
+            },
+            marker: match first_visit.as_str() {
+                "" | "cookie" => false,
+                "marker" => true,
+                _ => return wrong("cloakroom.first_visit must be `marker` or empty."),
+            },
+            first_life: optional_seconds("cloakroom.first_life", &first_life)?,
+            crawler_life: optional_seconds("cloakroom.crawler_life", &crawler_life)?,
             namespace: match Namespace::new(namespace) {
                 Ok(namespace) => namespace,
                 Err(error) => return wrong(format!("cloakroom.namespace: {error}")),
@@ -296,6 +354,17 @@ impl Settings {
         let php = Duration::from_secs(gc_maxlifetime.max(1).unsigned_abs());
         Lifetime { idle: self.idle.unwrap_or(php), absolute: self.absolute }
     }
+}
+
+/// What decides the cookie's name, read alone as it is needed before a session starts. `None` where it can't be understood;
+/// that is told when the session starts.
+pub(crate) fn cookie_words(raw: &Raw<'_>) -> Option<(Proxies, Prefix, Preset)> {
+    let word = |index: usize| std::str::from_utf8(raw.values[index]).map(str::trim).ok();
+    Some((
+        Proxies::parse(word(TRUSTED_PROXIES)?).ok()?,
+        Prefix::parse(word(COOKIE_PREFIX)?)?,
+        Preset::parse(word(HOST_PRESET)?)?,
+    ))
 }
 
 fn id_shape(text: &str) -> Result<IdShape, Wrong> {
@@ -379,26 +448,19 @@ mod tests {
 
     const DEFAULTS: [&str; ENTRIES] = [
         "", "", "", "", "2", "", "", "60", "1", "1", "256", "empty", "16M", "", "0", "", "0", "merge", "", "10", "30",
-        "0", "", "0", "_ga", "20", "256K",
+        "0", "", "0", "_ga", "20", "256K", "1", "", "", "0", "1", "", "", "", "300",
     ];
 
     fn with(index: usize, value: &str) -> Result<Settings, Wrong> {
         let mut values = DEFAULTS;
         values[index] = value;
         Settings::read(&Raw {
-            generation: 0,
             values: values.map(str::as_bytes),
-            save_path: b"",
             gc_maxlifetime: 1440,
             sid_length: 26,
             sid_bits: 5,
-            use_strict_mode: false,
             serializer: b"php",
-            path: b"",
-            file: b"",
-            line: 0,
-            read_and_close: false,
-            can_hold: false,
+            ..Raw::default()
         })
     }
 
@@ -443,6 +505,15 @@ mod tests {
             (23, "perhaps", "cloakroom.vary_cookie"),
             (25, "often", "cloakroom.blame"),
             (26, "4G", "cloakroom.warn_size"),
+            (27, "always", "cloakroom.cookie_secure"),
+            (28, "10.0.0.0/99", "cloakroom.trusted_proxies"),
+            (29, "__Host-", "cloakroom.cookie_prefix"),
+            (30, "perhaps", "cloakroom.cookie_partitioned"),
+            (31, "0", "cloakroom.cookies_only"),
+            (32, "somewhere", "cloakroom.host_preset"),
+            (33, "never", "cloakroom.first_visit"),
+            (34, "-3", "cloakroom.first_life"),
+            (35, "soon", "cloakroom.crawler_life"),
         ] {
             let wrong = with(index, value).expect_err(name);
             assert!(wrong.text.contains(name) && !wrong.fatal && !wrong.text.contains("hunter2"), "{}", wrong.text);

@@ -56,6 +56,7 @@ impl Door {
             return Verdict::YES;
         }
         self.counters.commits += 1;
+        self.request.life.fit(&mut session, &site.engine);
         if caller == Caller::Other {
             // In the middle of a request that may still be long.
             self.keep_locks(&site);

@@ -8,6 +8,7 @@ use cloakroom::{Dropped, Key, Lifetime, OwnRotation, Session, SessionId};
 use cloakroom_format::Rules;
 
 use super::encoding::Pending;
+use super::lives::Life;
 use super::locks::Manners;
 use super::response::{Hold, Response};
 use crate::settings::Raw;
@@ -64,6 +65,8 @@ pub(crate) struct Hardening {
     pub(crate) strict: bool,
     /// `session.cookie_httponly` on.
     pub(crate) httponly: bool,
+    /// `session.cookie_secure` on.
+    pub(crate) secure: bool,
     /// No cookie is sent.
     pub(crate) hide_cookie: bool,
     /// It is to be told who starts the session and who writes to it.
@@ -107,6 +110,8 @@ pub(crate) struct Request {
     pub(crate) hardening: Hardening,
     pub(crate) strict: bool,
     pub(crate) lifetime: Option<Lifetime>,
+    /// How long sessions live that have just begun.
+    pub(super) life: Life,
     pub(crate) serializer: String,
     pub(crate) sid_length: i64,
     pub(crate) sid_bits: i64,

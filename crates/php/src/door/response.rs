@@ -9,6 +9,7 @@ use cloakroom::{Clock, Session, SystemClock};
 use cloakroom_format::{Format, is_hollow};
 
 use super::{Door, PLACE_HELD};
+use crate::cookies::MARKER;
 use crate::settings::{Raw, Settings};
 
 /// Why the session of the request that is open has its response held back.
@@ -80,6 +81,8 @@ enum Fate {
     Out,
     /// Taken out where the browser has none, else withdrawn.
     Withdraw,
+    /// A cookie without value instead: the session's comes once the browser has brought that back.
+    Mark,
 }
 
 /// A session of this response that is closed.
@@ -225,20 +228,20 @@ impl Door {
             }
         }
         self.request.response.early = early;
+        self.request.response.cookies.clear();
+        self.request.response.cookies.extend_from_slice(cookies);
         let mut tickets = std::mem::take(&mut self.request.response.tickets);
         for ticket in &mut tickets {
             ticket.fate = self.fate(ticket);
         }
         let response = &mut self.request.response;
-        response.cookies.clear();
-        response.cookies.extend_from_slice(cookies);
         let empty = !response.found
             && !tickets.is_empty()
             && tickets.iter().all(|ticket| ticket.hold == Hold::New && ticket.fate == Fate::Withdraw);
         response.tickets = tickets;
         let Some(site) = self.request.site.as_ref().filter(|_| empty) else { return Decision::default() };
         Decision {
-            cacheable: names_of(cookies).all(|name| site.settings.cache_cookies.cover(name)),
+            cacheable: names_of(cookies).all(|name| name == MARKER || site.settings.cache_cookies.cover(name)),
             vary: site.settings.vary_cookie,
         }
     }
@@ -257,6 +260,9 @@ impl Door {
         let down = site.engine.breaker().is_open();
         if !session.is_stored() {
             if self.request.response.asked {
+                if site.settings.marker && !names_of(&self.request.response.cookies).any(|name| name == MARKER) {
+                    return Fate::Mark;
+                }
                 session.set_asked();
                 let budget = self.budget(&site);
                 let placed =
@@ -322,6 +328,7 @@ impl Door {
             Fate::Withdraw if names_of(&response.cookies).any(|known| known == name) => {
                 Line::Instead(withdrawn(name, attributes))
             }
+            Fate::Mark => Line::Instead(marked(attributes)),
             Fate::Out | Fate::Withdraw => Line::Out,
         }
     }
@@ -344,6 +351,12 @@ fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 /// The line that takes a cookie away: same attributes, no value, long over.
 fn withdrawn(name: &[u8], attributes: &[u8]) -> Vec<u8> {
     let mut out = [b"Set-Cookie: ", name, b"=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0"].concat();
+    push_attributes(&mut out, attributes);
+    out
+}
+
+/// All but the time when the cookie ends.
+fn push_attributes(out: &mut Vec<u8>, attributes: &[u8]) {
     for attribute in attributes.split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
         let end = place(b'=', attribute).unwrap_or(attribute.len());
         let what = &attribute[..end];
@@ -352,6 +365,12 @@ fn withdrawn(name: &[u8], attributes: &[u8]) -> Vec<u8> {
             out.extend_from_slice(attribute);
         }
     }
+}
+
+/// The line that leaves a cookie without value, with the attributes of the session's own, until the browser is closed.
+fn marked(attributes: &[u8]) -> Vec<u8> {
+    let mut out = [b"Set-Cookie: ", MARKER, b"="].concat();
+    push_attributes(&mut out, attributes);
     out
 }
 

@@ -15,14 +15,14 @@ macro_rules! layout {
 /// Sizes and offsets.
 pub(super) static LAYOUT: &[usize] = layout! {
     Slice { ptr, len }
-    RawSettings { generation, values, save_path, gc_maxlifetime, sid_length, sid_bits, use_strict_mode, serializer, path, file, line, read_and_close, can_hold }
-    RawHardening { strict, httponly, hide_cookie, blame }
+    RawSettings { generation, values, save_path, gc_maxlifetime, sid_length, sid_bits, use_strict_mode, serializer, path, file, line, read_and_close, can_hold, https, peer, forwarded, host, agent }
+    RawHardening { strict, httponly, secure, hide_cookie, blame }
     RawFrame { file, line }
     RawRead { payload, id }
     RawWrite { id, payload, serializer, present, variables }
     RawItem { name, kind, number, text }
     RawCall { target, http_host, server_name, server_addr, server_port, cookie_domain }
-    DoorTable { layout, layout_length, check, open, close, validate, create_id, wants_payload, rotate, read, write, destroy, gc, started, wants_writer, wrote, is_literal, is_fresh, headers_leave, last_ok, owner, lock, lock_undo, unlock, holds_locks, is_own_site, release_locks, status, api, next_line, request_end, after_response, process_end, mask, id_asked, decide, line, version }
+    DoorTable { layout, layout_length, check, open, close, validate, create_id, wants_payload, rotate, read, write, destroy, gc, started, wants_writer, wrote, is_literal, is_fresh, headers_leave, last_ok, owner, lock, lock_undo, unlock, holds_locks, is_own_site, release_locks, status, api, next_line, request_end, after_response, process_end, mask, id_asked, decide, line, cookie_name, dress, version }
 };
 
 #[cfg(test)]

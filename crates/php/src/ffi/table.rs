@@ -28,6 +28,11 @@ pub(super) struct RawSettings {
     pub(super) line: i64,
     pub(super) read_and_close: i32,
     pub(super) can_hold: i32,
+    pub(super) https: i32,
+    pub(super) peer: Slice,
+    pub(super) forwarded: Slice,
+    pub(super) host: Slice,
+    pub(super) agent: Slice,
 }
 
 /// `cr_hardening`.
@@ -35,6 +40,7 @@ pub(super) struct RawSettings {
 pub(super) struct RawHardening {
     pub(super) strict: i32,
     pub(super) httponly: i32,
+    pub(super) secure: i32,
     pub(super) hide_cookie: i32,
     pub(super) blame: i32,
 }
@@ -123,6 +129,8 @@ pub(super) struct DoorTable {
     pub(super) id_asked: extern "C" fn(),
     pub(super) decide: extern "C" fn(i32, Slice) -> i32,
     pub(super) line: extern "C" fn(Slice, *mut Slice) -> i32,
+    pub(super) cookie_name: extern "C" fn(*const RawSettings, Slice, *mut Slice) -> i32,
+    pub(super) dress: extern "C" fn(Slice, i32, *mut Slice) -> i32,
     pub(super) version: Slice,
 }
 
