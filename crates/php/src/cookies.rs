@@ -231,10 +231,18 @@ mod tests {
     #[test]
     fn a_prefix_gets_what_browsers_demand_of_it() {
         for (line, partitioned, out) in [
-            ("Set-Cookie: __Host-A=x; path=/shop; domain=example.org; HttpOnly", false, Some("Set-Cookie: __Host-A=x; path=/; HttpOnly; secure")),
+            (
+                "Set-Cookie: __Host-A=x; path=/shop; domain=example.org; HttpOnly",
+                false,
+                Some("Set-Cookie: __Host-A=x; path=/; HttpOnly; secure"),
+            ),
             ("Set-Cookie: __Host-A=x; secure", false, Some("Set-Cookie: __Host-A=x; secure; path=/")),
             ("Set-Cookie: __Host-A=x; path=/; secure", false, None),
-            ("Set-Cookie: __Secure-A=x; path=/shop; domain=example.org", false, Some("Set-Cookie: __Secure-A=x; path=/shop; domain=example.org; secure")),
+            (
+                "Set-Cookie: __Secure-A=x; path=/shop; domain=example.org",
+                false,
+                Some("Set-Cookie: __Secure-A=x; path=/shop; domain=example.org; secure"),
+            ),
             ("Set-Cookie: A=x; path=/; secure", true, Some("Set-Cookie: A=x; path=/; secure; Partitioned")),
             ("Set-Cookie: A=x; path=/", true, None),
             ("Set-Cookie: A=x; secure; Partitioned", true, None),

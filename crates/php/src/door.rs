@@ -160,12 +160,8 @@ impl Door {
                 // Settings that can't work: safe and without a session, as in an outage.
                 self.log.say(format!("{text} Until then pages run without their session."));
                 self.request.site = None;
-                self.request.hardening = Hardening {
-                    strict: true,
-                    httponly: true,
-                    hide_cookie: true,
-                    ..Hardening::default()
-                };
+                self.request.hardening =
+                    Hardening { strict: true, httponly: true, hide_cookie: true, ..Hardening::default() };
             }
         }
         self.request.hardening.blame = self.sample(caller);

@@ -28,7 +28,7 @@ const MOST_LEFT_OUT: u32 = 1_000_000;
 const LONGEST_ID: u64 = 256;
 
 /// Settings as PHP has them at this moment.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Raw<'a> {
     /// As long as it is the same, so are `values` and `save_path`.
     pub(crate) generation: u64,
@@ -64,6 +64,32 @@ pub(crate) struct Raw<'a> {
     pub(crate) host: &'a [u8],
     /// `User-Agent`.
     pub(crate) agent: &'a [u8],
+}
+
+#[cfg(test)]
+impl Default for Raw<'_> {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            values: [b"".as_slice(); ENTRIES],
+            save_path: b"",
+            gc_maxlifetime: 1440,
+            sid_length: 26,
+            sid_bits: 5,
+            use_strict_mode: false,
+            serializer: b"php",
+            path: b"",
+            file: b"",
+            line: 0,
+            read_and_close: false,
+            can_hold: false,
+            https: false,
+            peer: b"",
+            forwarded: b"",
+            host: b"",
+            agent: b"",
+        }
+    }
 }
 
 impl Raw<'_> {
@@ -219,10 +245,10 @@ impl Settings {
         switch("cloakroom.cookie_partitioned", &cookie_partitioned)?;
         ours_or_php("cloakroom.cookies_only", &cookies_only)?;
         if Prefix::parse(&cookie_prefix).is_none() {
-            return wrong("cloakroom.cookie_prefix must be `host`, `secure` or empty.");
+            return wrong("cloakroom.cookie_prefix must be `none`, `host`, `secure` or empty.");
         }
         if Preset::parse(&host_preset).is_none() {
-            return wrong("cloakroom.host_preset must be `pantheon`, `acquia`, `wpvip` or empty.");
+            return wrong("cloakroom.host_preset must be `none`, `pantheon`, `acquia`, `wpvip` or empty.");
         }
         let store = match (store.is_empty(), store_file.is_empty()) {
             (true, true) => StoreAt::Default,
@@ -310,7 +336,7 @@ impl Settings {
             marker: match first_visit.as_str() {
                 "" | "cookie" => false,
                 "marker" => true,
-                _ => return wrong("cloakroom.first_visit must be `marker` or empty."),
+                _ => return wrong("cloakroom.first_visit must be `cookie`, `marker` or empty."),
             },
             first_life: optional_seconds("cloakroom.first_life", &first_life)?,
             crawler_life: optional_seconds("cloakroom.crawler_life", &crawler_life)?,
@@ -454,14 +480,7 @@ mod tests {
     fn with(index: usize, value: &str) -> Result<Settings, Wrong> {
         let mut values = DEFAULTS;
         values[index] = value;
-        Settings::read(&Raw {
-            values: values.map(str::as_bytes),
-            gc_maxlifetime: 1440,
-            sid_length: 26,
-            sid_bits: 5,
-            serializer: b"php",
-            ..Raw::default()
-        })
+        Settings::read(&Raw { values: values.map(str::as_bytes), ..Raw::default() })
     }
 
     #[test]

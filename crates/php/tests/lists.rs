@@ -278,9 +278,11 @@ fn a_page_has_one_budget_for_all_its_calls_and_a_program_one_for_each() {
         Site::new().set("cloakroom.store", &format!("redis://{}/0", proxy.address())).set("cloakroom.timeout", "0.7");
     let calls = "$ok = 0; for ($i = 0; $i < 40; $i++) { cloakroom_sweep(); $ok += cloakroom_error() === ''; } echo $ok";
     // The session of a program has its own time as well.
-    site.cli(&format!("ob_start(); {calls}; session_start(); $_SESSION['x'] = 1; echo json_encode(session_write_close());"))
-        .clean()
-        .shows("40true");
+    site.cli(&format!(
+        "ob_start(); {calls}; session_start(); $_SESSION['x'] = 1; echo json_encode(session_write_close());"
+    ))
+    .clean()
+    .shows("40true");
     let reply = site.get(&mut Visitor::default(), &format!("{calls} < 40 ? 'over' : 'all';"));
     assert_eq!(reply.body, "over", "{}", reply.log);
 }

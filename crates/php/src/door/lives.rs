@@ -34,14 +34,20 @@ impl Life {
 
     /// Sets how long `session` lives from its next commit on. Who is logged in has the full time.
     pub(super) fn fit(&self, session: &mut Session, engine: &Engine) {
-        let (Some(full), Some(first)) = (self.full, self.first) else { return };
-        let idle = if session.owner().is_some() {
-            full.idle
-        } else {
-            let used = session.age(engine);
-            full.idle.min(first.saturating_add(used.saturating_mul(GROWS)))
-        };
-        session.set_lifetime(Lifetime { idle, ..full });
+        if self.first.is_none() {
+            return;
+        }
+        let used = session.age(engine);
+        if let Some(lifetime) = self.after(used, session.owner().is_some()) {
+            session.set_lifetime(lifetime);
+        }
+    }
+
+    /// How long a session lives that has been in use for so long.
+    fn after(&self, used: Duration, owned: bool) -> Option<Lifetime> {
+        let (full, first) = (self.full?, self.first?);
+        let idle = if owned { full.idle } else { full.idle.min(first.saturating_add(used.saturating_mul(GROWS))) };
+        Some(Lifetime { idle, ..full })
     }
 }
 
@@ -52,7 +58,25 @@ fn is_crawler(agent: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_crawler;
+    use std::time::Duration;
+
+    use cloakroom::Lifetime;
+
+    use super::{Life, is_crawler};
+
+    #[test]
+    fn a_session_lives_longer_the_longer_it_has_been_in_use_and_never_longer_than_all_others() {
+        let full = Lifetime { idle: Duration::from_secs(7200), absolute: Some(Duration::from_secs(86_400)) };
+        let life = Life { full: Some(full), first: Some(Duration::from_secs(600)) };
+        let idle =
+            |used: u64, owned| life.after(Duration::from_secs(used), owned).map(|l| (l.idle.as_secs(), l.absolute));
+        assert_eq!(idle(0, false), Some((600, full.absolute)));
+        assert_eq!(idle(300, false), Some((1800, full.absolute)));
+        assert_eq!(idle(3600, false), Some((7200, full.absolute)));
+        assert_eq!(idle(u64::MAX, false), Some((7200, full.absolute)));
+        assert_eq!(idle(0, true), Some((7200, full.absolute)));
+        assert_eq!(Life { full: Some(full), first: None }.after(Duration::ZERO, false), None);
+    }
 
     #[test]
     fn crawlers_are_known_by_what_they_call_themselves() {

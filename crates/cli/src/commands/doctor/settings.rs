@@ -3,6 +3,8 @@
 //! Where PHP can be run (see `fits`) the extension itself says what it refuses. Elsewhere a table of the names and of what
 //! each takes stands in for it; its words are those of the extension (crates/php/src/settings.rs).
 
+use std::net::IpAddr;
+
 use cloakroom::{Concurrency, LockPaths};
 use cloakroom_format::Rules;
 
@@ -45,10 +47,14 @@ enum Takes {
     Rules,
     /// A list of addresses.
     Paths,
+    /// A list of machines' addresses and blocks of them.
+    Blocks,
+    /// One of these words.
+    Word(&'static [&'static str]),
 }
 
 /// Every setting there is.
-const ALL: [(&str, Takes); 28] = [
+const ALL: [(&str, Takes); 37] = [
     ("cloakroom.store", Takes::Apart),
     ("cloakroom.store_file", Takes::Apart),
     ("cloakroom.namespace", Takes::Apart),
@@ -77,6 +83,15 @@ const ALL: [(&str, Takes); 28] = [
     ("cloakroom.warn", Takes::Anything),
     ("cloakroom.blame", Takes::OneIn),
     ("cloakroom.warn_size", Takes::SizeOrNone),
+    ("cloakroom.cookie_secure", Takes::OnOrPhp),
+    ("cloakroom.trusted_proxies", Takes::Blocks),
+    ("cloakroom.cookie_prefix", Takes::Word(&["", "none", "host", "secure"])),
+    ("cloakroom.cookie_partitioned", Takes::Switch),
+    ("cloakroom.cookies_only", Takes::OnOrPhp),
+    ("cloakroom.host_preset", Takes::Word(&["", "none", "pantheon", "acquia", "wpvip"])),
+    ("cloakroom.first_visit", Takes::Word(&["", "cookie", "marker"])),
+    ("cloakroom.first_life", Takes::TimeOrNone),
+    ("cloakroom.crawler_life", Takes::TimeOrNone),
 ];
 
 /// A name further from every known one than so many letters gets no guess.
@@ -188,9 +203,29 @@ impl Takes {
                     .map(|error| format!("{name}: {error} Until then no merge rule is in force, the others neither."));
             }
             Takes::Paths => return LockPaths::parse(value).err().map(|error| format!("{name}: {error}")),
+            Takes::Blocks => {
+                let wrong = value.split([',', ' ']).find(|item| !item.is_empty() && !is_block(item));
+                return wrong.map(|item| {
+                    format!("{name}: `{item}` is no address and no block of addresses such as 10.0.0.0/8.")
+                });
+            }
+            Takes::Word(words) => {
+                let named: Vec<String> =
+                    words.iter().filter(|word| !word.is_empty()).map(|word| format!("`{word}`")).collect();
+                return (!words.contains(&value)).then(|| format!("{name} must be {} or empty.", named.join(", ")));
+            }
         };
         (!fits).then(|| format!("{name} {must}"))
     }
+}
+
+/// An address, or a block of them.
+fn is_block(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
+    address.parse::<IpAddr>().is_ok_and(|address| {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        bits.parse::<u8>().is_ok_and(|bits| bits <= most)
+    })
 }
 
 /// A size as PHP writes them, above 0 and below 2 GiB.
