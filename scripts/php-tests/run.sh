@@ -40,7 +40,6 @@ run() {
 
 ours=(-d "extension=$extension" -d session.save_handler=cloakroom -d "cloakroom.store=sqlite:$work/sessions.sqlite")
 as_php=(-d cloakroom.strict=php -d cloakroom.id_bits=php -d cloakroom.httponly=php -d cloakroom.cookies_only=php)
-
 eager=(-d cloakroom.eager_cookie=1)
 run files files
 run as-they-are files "${ours[@]}" "${as_php[@]}" "${eager[@]}"
