@@ -57,18 +57,42 @@ final class Callers implements Module {
 		if ( null === $frame ) {
 			return false;
 		}
+		self::add( $api, $frame['file'], $frame['line'] );
+		return true;
+	}
+
+	/**
+	 * Notes that a class of somebody else answers where ours would.
+	 *
+	 * @param string $api   The interface.
+	 * @param string $class The class.
+	 */
+	public static function note_class( string $api, string $class ): void {
+		if ( class_exists( $class ) ) {
+			$reflected = new \ReflectionClass( $class );
+			self::add( $api, wp_normalize_path( (string) $reflected->getFileName() ), (int) $reflected->getStartLine() );
+		}
+	}
+
+	/**
+	 * Adds a caller that is not known yet.
+	 *
+	 * @param string $api  The interface.
+	 * @param string $file The caller's file, normalized.
+	 * @param int    $line The line there.
+	 */
+	private static function add( string $api, string $file, int $line ): void {
 		$entry = array(
 			'api'   => $api,
-			'who'   => self::who( $frame['file'] ),
-			'file'  => str_replace( wp_normalize_path( ABSPATH ), '', wp_normalize_path( $frame['file'] ) ),
-			'line'  => $frame['line'],
+			'who'   => self::who( $file ),
+			'file'  => str_replace( wp_normalize_path( ABSPATH ), '', $file ),
+			'line'  => $line,
 			'since' => time(),
 		);
 		$key   = $api . ' ' . $entry['who'];
 		if ( ! isset( self::all()[ $key ] ) ) {
 			self::$fresh[ $key ] = $entry;
 		}
-		return true;
 	}
 
 	/**

@@ -23,6 +23,8 @@ final class Plugin {
 	private const ALWAYS = array(
 		Environment\Translations::class,
 		Environment\Notices::class,
+		Health\Site_Health::class,
+		Cli\Commands::class,
 	);
 
 	/** Areas that are there when the extension keeps this server's sessions. Without it the site works as it did before. */
@@ -34,6 +36,8 @@ final class Plugin {
 		Privacy\Personal_Data::class,
 		Admin\Screen::class,
 		Cli\Old_Commands::class,
+		Health\Own_Calls::class,
+		Shop\Shop::class,
 	);
 
 	/**
