@@ -42,7 +42,7 @@ impl Plan {
             clients: 6,
             servers,
             visitors: 3,
-            time: Duration::from_secs(if long { 150 } else { 12 }),
+            time: Duration::from_secs(if long { 60 } else { 12 }),
             kill_every: Duration::from_millis(250),
             blind: false,
             seed: now(),
