@@ -37,6 +37,7 @@ final class Plugin {
 		Admin\Screen::class,
 		Cli\Old_Commands::class,
 		Health\Own_Calls::class,
+		Health\Own_Calls::class,
 		Shop\Shop::class,
 	);
 

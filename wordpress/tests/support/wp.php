@@ -43,6 +43,10 @@ namespace {
 			exit( 1 );
 		}
 
+		public static function halt( int $status ): never {
+			exit( $status );
+		}
+
 		public static function confirm( string $question, array $assoc_args = array() ): void {
 			if ( empty( $assoc_args['yes'] ) ) {
 				self::error( 'not confirmed' );
@@ -66,7 +70,7 @@ namespace WP_CLI\Utils {
 	function format_items( string $format, iterable $items, array $fields ): void {
 		$rows = array();
 		foreach ( $items as $item ) {
-			$rows[] = array_intersect_key( (array) $item, array_flip( $fields ) );
+			$rows[] = array_merge( array_flip( $fields ), array_intersect_key( (array) $item, array_flip( $fields ) ) );
 		}
 		if ( 'count' === $format ) {
 			echo count( $rows );
