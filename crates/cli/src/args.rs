@@ -87,7 +87,11 @@ pub enum Command {
     Doctor,
 
     /// Say how many sessions there are
-    Count,
+    Count {
+        /// Only those of one site (cloakroom.namespace; '' for the default one): looks at every record
+        #[arg(long, value_name = "NAME")]
+        namespace: Option<String>,
+    },
 
     /// List sessions
     #[command(
@@ -144,6 +148,13 @@ pub enum Command {
 
     /// Say which writes were not saved, and why
     Dropped(ReportArgs),
+
+    /// Say which pages sent the cookie of an empty session, and why
+    #[command(
+        long_about = "Say which pages sent the cookie of a session that was still empty, because they left before it was \
+                      known whether anything would be in it. Such a page stays out of the page cache."
+    )]
+    Early(ReportArgs),
 
     /// Say who starts sessions, and who writes what into them
     #[command(
@@ -236,6 +247,14 @@ pub struct ListArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]
     pub min_size: Option<u32>,
 
+    /// Only sessions of one site (cloakroom.namespace; '' for the default one)
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+
+    /// Only named records, such as a shop's carts
+    #[arg(long)]
+    pub named: bool,
+
     /// Which state: live sessions, or the traces that moved and ended ones leave for a while
     #[arg(long, value_name = "STATE", default_value = "live")]
     pub state: StateArg,
@@ -269,7 +288,7 @@ pub struct EndArgs {
     /// The session's key, or at least its first 6 digits
     pub key: Option<String>,
 
-    /// All sessions in the store, of every site that shares it
+    /// All sessions in the store, of every site that shares it (or of --namespace)
     #[arg(long)]
     pub all: bool,
 
@@ -280,6 +299,14 @@ pub struct EndArgs {
     /// All sessions of one owner, on every site (namespace) that shares the store (in WordPress the user with the site's scope, such as site:42, so that it is one site's alone)
     #[arg(long, value_name = "OWNER")]
     pub owner: Option<String>,
+
+    /// Of these only the ones of one site (cloakroom.namespace; '' for the default one)
+    #[arg(long, value_name = "NAME", conflicts_with = "key")]
+    pub namespace: Option<String>,
+
+    /// Named records too, such as a shop's carts, which are spared otherwise
+    #[arg(long, conflicts_with = "key")]
+    pub named: bool,
 
     /// Do not ask
     #[arg(long, short)]
@@ -304,7 +331,13 @@ mod tests {
 
     #[test]
     fn ending_needs_exactly_one_way_to_say_which() {
-        for bad in [&["end"][..], &["end", "abcdef", "--all"], &["end", "--all", "--owner", "a"]] {
+        for bad in [
+            &["end"][..],
+            &["end", "abcdef", "--all"],
+            &["end", "--all", "--owner", "a"],
+            &["end", "abcdef", "--named"],
+            &["end", "--namespace", "a"],
+        ] {
             assert!(Cli::try_parse_from(["cloakroom"].iter().chain(bad)).is_err(), "{bad:?}");
         }
         for good in [&["end", "abcdef"][..], &["end", "--all", "--yes"], &["end", "--older-than", "7d"]] {

@@ -3,7 +3,8 @@
 mod common;
 
 use clap::CommandFactory;
-use common::{Machine, golden, id};
+use cloakroom::{KeyRing, Namespace, Owner, SiteKey};
+use common::{LIFETIME, Machine, budget, golden, id};
 
 const ON: &str = "extension=cloakroom\nsession.save_handler=cloakroom\n";
 
@@ -100,6 +101,63 @@ fn end_says_what_it_did() {
     golden("end.txt", &text);
 }
 
+/// Sessions of two sites in one store, with a cart for each, as PHP keeps them.
+fn two_sites() -> Machine {
+    let m = Machine::new().with_fpm(ON);
+    let one = m.engine(&m.default_store());
+    let of = |site: &str| Namespace::new(site).expect("short");
+    // The application's own namespace is behind the site's.
+    let carts = |site: &str| of(&format!("{}{site}named", char::from(u8::try_from(site.len()).expect("short"))));
+    let ring = || KeyRing::new(vec![SiteKey::new([7; 32])]);
+    common::wait(async {
+        for (site, owner) in [("", "site:42"), ("blog", "blog:1")] {
+            let sessions = one.sibling().namespace(of(site)).build();
+            common::keep(&sessions, &format!("guest-{site}"), b"a|i:1;", None).await;
+            common::keep(&sessions, &format!("user-{site}"), b"a|i:1;", Some(owner)).await;
+            let shop = one.sibling().namespace(carts(site)).ring(ring()).build();
+            for (name, owner) in [("cart:guest", None), ("cart:42", Some(owner))] {
+                let mut cart = shop.open_named(budget(), name.as_bytes(), LIFETIME).await.expect("opened");
+                cart.set_owner(owner.map(|owner| Owner::new(owner).expect("short")));
+                cart.commit(&shop, budget(), b"a:1:{s:3:\"tea\";i:2;}", 3).await.expect("kept");
+            }
+        }
+    });
+    m.clock.advance(std::time::Duration::from_secs(120));
+    m
+}
+
+#[test]
+fn sites_and_carts_are_told_apart_and_carts_are_spared() {
+    let m = two_sites();
+    let cart = m.run(&["list", "--namespace", "blog", "--named", "--json"]).json()["sessions"][0]["key"].clone();
+    let cart = cart.as_str().expect("a key").to_owned();
+    let text = [
+        &["count", "--namespace", "blog"][..],
+        &["count", "--namespace", "", "--json"],
+        &["list"],
+        &["list", "--namespace", "blog"],
+        &["list", "--namespace", "", "--named"],
+        &["list", "--namespace", "nobody"],
+        &["list", "--owner", "site:42", "--json"],
+        &["show", &cart[..12]],
+        &["end", "--owner", "site:42", "--yes"],
+        &["list", "--owner", "site:42"],
+        &["end", "--owner", "site:42", "--named", "--yes"],
+        &["end", "--all", "--namespace", "blog", "--yes", "--json"],
+        &["list"],
+        &["end", "--older-than", "1m", "--yes"],
+        &["end", "--all", "--yes"],
+        &["list"],
+        &["end", &cart[..12], "--yes"],
+        &["end", "--all", "--named", "--yes"],
+        &["list"],
+    ]
+    .map(|line| m.transcript(line))
+    .concat();
+    assert!(text.lines().filter(|l| !l.contains('"')).all(|l| l.chars().count() <= 80), "{text}");
+    golden("named.txt", &text);
+}
+
 #[test]
 fn sweep_says_how_many_records_went() {
     let m = shop();
@@ -156,7 +214,10 @@ fn ending_an_owners_sessions_says_that_it_is_on_every_site() {
 fn ending_asks_and_a_no_ends_nothing() {
     let mut m = shop();
     m.around.ask = Some(|question| {
-        assert!(question.contains("5 live sessions") && question.contains("/var/lib/php/sessions"), "{question}");
+        assert!(
+            question.contains("(5 live sessions less the named records)") && question.contains("/var/lib/php/sessions"),
+            "{question}"
+        );
         false
     });
     let ran = m.run(&["end", "--all"]);

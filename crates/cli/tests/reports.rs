@@ -61,6 +61,11 @@ fn eventful() -> Machine {
         {
             engine.reporter().count(now, TallyKind::Wait, what, micros, page);
         }
+        for (why, page) in [("the page called flush()", "/feed/"), ("the page is longer than is held back", "/export/")]
+        {
+            let label = format!("cookie of an empty session: {why}");
+            engine.reporter().count(now, TallyKind::Early, &label, 0, page);
+        }
         engine.flush_reports(budget()).await.expect("flushed");
     });
     m
@@ -91,6 +96,8 @@ fn alarms_waits_and_dropped_writes_say_what_to_do() {
         &["waits", "--json"],
         &["dropped"],
         &["dropped", "--json"],
+        &["early"],
+        &["early", "--json", "--limit", "1"],
     ]
     .map(|line| m.transcript(line))
     .concat();
@@ -162,6 +169,7 @@ fn nothing_to_report_is_one_friendly_sentence_and_no_failure() {
         &["alarms"],
         &["waits", "--since", "7d"],
         &["dropped", "--since", "60d"],
+        &["early"],
         &["alarms", "--json"],
         &["blame"],
     ]
@@ -185,12 +193,12 @@ fn no_session_id_is_printed_even_where_a_program_left_one_in_a_report() {
     let secret = "q7Rk2mVbX09-LtYw4Zp,HsA1";
     wait(async {
         let now = engine.store().now(budget()).await.expect("a time");
-        for kind in [TallyKind::Conflict, TallyKind::Alarm, TallyKind::Wait, TallyKind::Dropped] {
+        for kind in [TallyKind::Conflict, TallyKind::Alarm, TallyKind::Wait, TallyKind::Dropped, TallyKind::Early] {
             engine.reporter().count(now, kind, &format!("by_{secret}.*\u{1b}[31m"), 5, &format!("/x?sid={secret}"));
         }
         engine.flush_reports(budget()).await.expect("flushed");
     });
-    for command in ["conflicts", "alarms", "waits", "dropped"] {
+    for command in ["conflicts", "alarms", "waits", "dropped", "early"] {
         for line in [&[command][..], &[command, "--json"]] {
             let ran = m.run(line);
             assert!(ran.out.contains("by_(hidden)") && ran.out.contains("/x?sid=(hidden)"), "{}", ran.out);

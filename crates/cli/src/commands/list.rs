@@ -3,6 +3,7 @@
 use cloakroom::store::{Filter, List, Summary};
 use cloakroom::{Owner, State, StoreError, Time};
 
+use super::pick::Pick;
 use crate::args::{ListArgs, StateArg};
 use crate::desk::{self, Desk};
 use crate::out::session::{self, SessionJson};
@@ -27,7 +28,8 @@ pub(super) fn run(desk: &Desk, args: &ListArgs, out: &mut Out<'_>) -> Result<Out
     let after = args.after.as_deref().map(|word| {
         from_hex(word).ok_or_else(|| Failure::could_not("--after takes the word that an earlier list printed last."))
     });
-    let mut walk = Walk { desk, list, filter, state: args.state, after: after.transpose()?, over: false };
+    let pick = Pick { namespace: args.namespace.as_deref(), named: args.named.then_some(true) };
+    let mut walk = Walk { desk, list, filter, state: args.state, pick, after: after.transpose()?, over: false };
     let mut left = if args.limit == 0 { u32::MAX } else { args.limit };
     let mut shown = 0u64;
     // The first page before the first word: where the store fails there is no output, rather than half of it.
@@ -86,7 +88,12 @@ pub(super) fn run(desk: &Desk, args: &ListArgs, out: &mut Out<'_>) -> Result<Out
 
 impl ListArgs {
     fn narrows(&self) -> bool {
-        self.owner.is_some() || self.older_than.is_some() || self.min_size.is_some() || self.after.is_some()
+        self.owner.is_some()
+            || self.older_than.is_some()
+            || self.min_size.is_some()
+            || self.namespace.is_some()
+            || self.named
+            || self.after.is_some()
     }
 }
 
@@ -106,6 +113,7 @@ struct Walk<'a> {
     list: &'a dyn List,
     filter: Filter,
     state: StateArg,
+    pick: Pick<'a>,
     after: Option<Vec<u8>>,
     over: bool,
 }
@@ -121,6 +129,7 @@ impl Walk<'_> {
             StateArg::Ended => matches!(s.state, State::Ended { .. }),
             StateArg::All => true,
         });
+        page.records.retain(|s| self.pick.takes(s));
         self.over = page.next.is_none();
         self.after = page.next;
         // A store that gives more than asked for would make the next page skip some.
@@ -131,7 +140,13 @@ impl Walk<'_> {
 }
 
 fn row(s: &Summary, now: Time) -> String {
-    let owner = s.owner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    // Whose it is, or that it is nobody's session.
+    let owner = match (&s.owner, s.about.named) {
+        (Some(owner), false) => owner.to_string(),
+        (Some(owner), true) => format!("(named) {owner}"),
+        (None, false) => "-".to_owned(),
+        (None, true) => "(named)".to_owned(),
+    };
     format!(
         "{}  {:<5}  {:>8}  {:>7}  {:>9}  {:>7}  {}",
         s.key.short(),

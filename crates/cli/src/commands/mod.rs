@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod end;
 pub mod key;
 pub mod list;
+mod pick;
 pub mod report;
 pub mod show;
 pub mod sweep;
@@ -28,7 +29,8 @@ pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<O
         Command::Doctor => doctor::run(cli, around, &mut out),
         Command::Audit(args) => audit::run(args, cli.timeout, around, &mut out),
         command => with_store(cli, around).and_then(|desk| match command {
-            Command::Count | Command::Doctor | Command::Audit(_) => count::run(&desk, &mut out),
+            Command::Count { namespace } => count::run(&desk, namespace.as_deref(), &mut out),
+            Command::Doctor | Command::Audit(_) => count::run(&desk, None, &mut out),
             Command::List(args) => list::run(&desk, args, &mut out),
             Command::Show { key } => show::run(&desk, key, &mut out),
             Command::End(args) => end::run(&desk, args, around, &mut out),
@@ -36,6 +38,7 @@ pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<O
             Command::Alarms(args) => report::run(&desk, &report::ALARMS, args, &mut out),
             Command::Waits(args) => report::run(&desk, &report::WAITS, args, &mut out),
             Command::Dropped(args) => report::run(&desk, &report::DROPPED, args, &mut out),
+            Command::Early(args) => report::run(&desk, &report::EARLY, args, &mut out),
             Command::Blame(args) => blame::run(&desk, args, &mut out),
             Command::Sweep { limit } => sweep::run(&desk, *limit, &mut out),
         }),

@@ -1,4 +1,4 @@
-//! `cloakroom conflicts`, `alarms`, `waits` and `dropped`: what the store's counters say, summed over hours, and what it
+//! `cloakroom conflicts`, `alarms`, `waits`, `dropped` and `early`: what the store's counters say, summed over hours, and what it
 //! means for the operator.
 
 use std::collections::HashMap;
@@ -103,6 +103,24 @@ pub(super) const DROPPED: Report = Report {
     none: "every write that came was kept",
     timed: false,
     advice: why_dropped,
+};
+
+pub(super) const EARLY: Report = Report {
+    kind: TallyKind::Early,
+    name: "early",
+    thing: "early cookie",
+    head: "WHY",
+    none: "no page left before it was known whether its session stays empty",
+    timed: false,
+    advice: |_| {
+        "These pages started a session for a visitor without one, stored nothing in it until they left, and so sent its \
+         cookie and PHP's `no-store`: no page cache keeps them, and the visitor's next pages go past the cache for ten minutes. \
+         The sample is the latest page. `cloakroom blame` names who starts sessions there for nothing.\n\
+         Where a page calls flush() or fastcgi_finish_request() while a session is open that it does not need, let it call \
+         session_write_close() before. The same helps pages that are longer or slower than what is held back (1 MB and \
+         1 s from session_start() on)."
+            .into()
+    },
 };
 
 /// What is to be done for each of the reasons shown.
@@ -325,7 +343,7 @@ impl Row {
         let label = plain(&mask::label(&self.label));
         let label = match label.split_once(", so what ") {
             Some((why, rest)) if rest.ends_with("dropped") => why,
-            _ => &label,
+            _ => label.strip_prefix("cookie of an empty session: ").unwrap_or(&label),
         };
         or_dash(label.trim())
     }

@@ -59,6 +59,8 @@ fn rows(record: &Record, now: Time) -> Vec<(&'static str, String)> {
         rows.push(("since", ago(at)));
     }
     rows.push(("owner", record.owner.as_ref().map_or_else(|| "none: nobody is logged in".into(), ToString::to_string)));
+    rows.extend(record.about.named.then(|| ("named", "yes: found by a name, not by a visitor's cookie".into())));
+    rows.extend(session::namespace(&record.about).map(|namespace| ("namespace", namespace)));
     rows.extend(record.about.device.clone().map(|device| ("device", device)));
     rows.extend(record.about.address.clone().map(|address| ("address", address)));
     rows.push(("started", ago(record.created)));
@@ -69,10 +71,11 @@ fn rows(record: &Record, now: Time) -> Vec<(&'static str, String)> {
         rows.push((
             "variables",
             format!(
-                "{} in format {}; sealed, {} as stored; the visitor's cookie opens them",
+                "{} in format {}; sealed, {} as stored; {} opens them",
                 units::size(u64::from(record.size)),
                 session::format(record.format),
-                units::size(record.envelope.len() as u64)
+                units::size(record.envelope.len() as u64),
+                if record.about.named { "the site key" } else { "the visitor's cookie" }
             ),
         ));
     } else {

@@ -22,6 +22,11 @@ pub struct SessionJson {
     pub since: Option<String>,
     /// Who is logged in.
     pub owner: Option<String>,
+    /// Whether it is a named record, such as a shop's cart.
+    pub named: bool,
+    /// The site (`cloakroom.namespace`), where that is not the default one; a named record's has the application's behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// When the session began.
     pub created: String,
     /// When it was last used, to within a minute.
@@ -49,6 +54,8 @@ impl SessionJson {
             kind: kind(s.state),
             since: since(s.state).map(units::rfc3339),
             owner: s.owner.as_ref().map(ToString::to_string),
+            named: s.about.named,
+            namespace: namespace(&s.about),
             created: units::rfc3339(s.created),
             last_used: units::rfc3339(s.touched),
             expires: units::rfc3339(s.expires),
@@ -67,6 +74,18 @@ pub fn state(state: State) -> &'static str {
         State::Moved { .. } => "moved",
         State::Ended { .. } => "ended",
     }
+}
+
+/// The namespace as people write it: of a named record that PHP made, `site/application's`.
+pub fn namespace(about: &cloakroom::About) -> Option<String> {
+    let whole = about.namespace.as_slice();
+    let parts = whole.split_first().filter(|_| about.named);
+    let parts = parts.and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+    let text = match parts {
+        Some((site, own)) => format!("{}/{}", String::from_utf8_lossy(site), String::from_utf8_lossy(own)),
+        None => String::from_utf8_lossy(whole).into_owned(),
+    };
+    (!text.is_empty()).then_some(text)
 }
 
 /// How it was moved or why it was ended.
