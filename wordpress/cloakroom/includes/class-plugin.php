@@ -37,7 +37,6 @@ final class Plugin {
 		Admin\Screen::class,
 		Cli\Old_Commands::class,
 		Health\Own_Calls::class,
-		Health\Own_Calls::class,
 		Shop\Shop::class,
 	);
 
