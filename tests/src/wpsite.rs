@@ -1,6 +1,8 @@
 //! A real WordPress with the plugin, whose sessions are in a store of the test's choice; two servers.
 
-use cloakroom_testbed::{Mariadb, NginxOptions, PhpSettings, Wordpress, WordpressOptions, has_all, project_root};
+use cloakroom_testbed::{
+    Browser, Mariadb, NginxOptions, PhpSettings, Wordpress, WordpressOptions, has_all, project_root,
+};
 
 use crate::{Backend, Store, extension};
 
@@ -15,9 +17,37 @@ add_action( 'init', function () {
 		$_SESSION['basket'][] = $_GET['basket'];
 	}
 	header( 'Content-Type: text/html' );
-	echo esc_html( implode( ',', $_SESSION['basket'] ?? array() ) );
+	echo '<body>' . esc_html( implode( ',', $_SESSION['basket'] ?? array() ) );
 	exit;
-} );";
+} );
+// What the site does by itself, as a page of it.
+add_action( 'init', function () {
+	if ( ! isset( $_GET['site_does'] ) ) {
+		return;
+	}
+	require_once ABSPATH . 'wp-admin/includes/user.php';
+	$user = get_user_by( 'login', $_GET['who'] ?? '' );
+	switch ( $_GET['site_does'] ) {
+		case 'delete':
+			wp_delete_user( $user->ID );
+			break;
+		case 'reset':
+			reset_password( $user, $_GET['password'] );
+			break;
+		case 'export':
+		case 'erase':
+			$all = apply_filters( 'wp_privacy_personal_data_' . ( 'export' === $_GET['site_does'] ? 'exporters' : 'erasers' ), array() );
+			echo wp_json_encode( call_user_func( $all['cloakroom']['callback'], $user->user_email, 1 ) );
+			break;
+		case 'policy':
+			\Cloakroom\Owner\Policy::change( array( $_GET['name'] => '1' === $_GET['value'] ) );
+			break;
+		case 'count':
+			echo wp_json_encode( cloakroom_count() );
+			break;
+	}
+	exit;
+}, 20 );";
 
 /// The site. PHP and nginx end first, then the store.
 #[derive(Debug)]
@@ -65,12 +95,51 @@ impl WpSite {
         wordpress.link_plugin(&project_root().join("wordpress/cloakroom")).unwrap();
         wordpress.activate("cloakroom/cloakroom.php").unwrap();
         wordpress.plugin("basket", BASKET).unwrap();
+        // Avatars come from outside.
+        wordpress.php("update_option( 'show_avatars', '' );").unwrap();
         Self { wordpress, backend }
     }
 
     /// The site's address.
     pub fn url(&self) -> String {
         self.wordpress.url()
+    }
+
+    /// Lets the site do something by itself: an action of its own page, with its arguments; what it says.
+    #[track_caller]
+    pub fn does(&self, action: &str) -> String {
+        let reply = self.wordpress.browser().get(&format!("/?site_does={action}")).unwrap();
+        assert_eq!(reply.status, 200, "{action}: {}", self.logs());
+        reply.body
+    }
+
+    /// Makes a user without any rights but their own profile.
+    pub fn user(&self, name: &str, password: &str) {
+        let code = format!("wp_create_user( '{name}', '{password}', '{name}@example.invalid' );");
+        self.wordpress.php(&code).unwrap();
+    }
+
+    /// A visitor who logs in by WordPress's form.
+    #[track_caller]
+    pub fn log_in(&self, visitor: &Browser, user: &str, password: &str) {
+        visitor.get("/wp-login.php").unwrap();
+        let form = [("log", user), ("pwd", password), ("wp-submit", "Log In"), ("testcookie", "1")];
+        let reply = visitor.post("/wp-login.php", &form).unwrap();
+        assert_eq!(reply.status, 302, "{}", self.logs());
+        assert!(Self::is_logged_in(visitor), "{}", self.logs());
+    }
+
+    /// Whether WordPress knows a visitor.
+    pub fn is_logged_in(visitor: &Browser) -> bool {
+        visitor.get("/wp-admin/profile.php").unwrap().status == 200
+    }
+
+    /// Puts something into a visitor's basket (nothing for `""`); what is in it.
+    #[track_caller]
+    pub fn basket(visitor: &Browser, item: &str) -> String {
+        let reply = visitor.get(&format!("/?basket={item}")).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body.trim_start_matches("<body>").to_owned()
     }
 
     /// What PHP has logged.
@@ -82,7 +151,12 @@ impl WpSite {
     #[track_caller]
     pub fn assert_quiet(&self) {
         let logs = self.logs();
-        let ours: Vec<_> = logs.lines().filter(|line| line.to_lowercase().contains("cloakroom")).collect();
+        let ours: Vec<_> = logs
+            .lines()
+            .filter(|line| {
+                ["/cloakroom/", "cloakroom_", "Cloakroom", "basket.php"].iter().any(|word| line.contains(word))
+            })
+            .collect();
         assert!(ours.is_empty(), "{}", ours.join("\n"));
     }
 }

@@ -3,9 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
-use std::path::Path;
-
-use cloakroom_system_tests::{Backend, Store, WpSite};
+use cloakroom_system_tests::{Store, WpSite};
 use cloakroom_testbed::{Chromium, has_all};
 
 /// Whether this machine has a browser and everything for a WordPress.
@@ -72,7 +70,7 @@ fn the_screen_lists_sessions_and_ends_one_without_showing_any_id() {
     let html = open(&admin, &site, "tools.php?page=cloakroom&tab=sessions");
     assert!(!html.contains(&id), "somebody else's id is shown");
     let rows = admin.texts(".cloakroom-table tbody tr").unwrap();
-    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(rows.len(), 2, "{rows:?} {}", admin.text("#wpbody-content").unwrap());
     assert!(rows.iter().any(|row| row.contains("Guest")), "{rows:?}");
     assert!(rows.iter().any(|row| row.contains("admin") && row.contains("yours")), "{rows:?}");
     // The guest's goes, by its button.
@@ -85,6 +83,171 @@ fn the_screen_lists_sessions_and_ends_one_without_showing_any_id() {
     assert_eq!(admin.texts(".cloakroom-table tbody tr").unwrap().len(), 1);
     assert_eq!(basket(&guest, &site), "");
     assert_eq!(basket(&admin, &site), "coat");
-    assert_eq!(admin.console().unwrap(), Vec::<String>::new());
+    assert_clean(&admin);
+    site.assert_quiet();
+}
+
+/// The console has no complaint; WordPress's jQuery says there that it is there.
+#[track_caller]
+fn assert_clean(browser: &Chromium) {
+    let console = browser.console().unwrap();
+    let complaints: Vec<_> =
+        console.iter().filter(|line| !line.starts_with("INFO ") && !line.starts_with("DEBUG ")).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[test]
+fn log_out_everywhere_else_ends_the_other_device_at_once() {
+    if !is_there() {
+        return;
+    }
+    let site = WpSite::start(Store::Sqlite);
+    site.user("anna", "anna-has-a-password");
+    let (desk, phone) = (
+        Chromium::start().unwrap(),
+        Chromium::start_with(&["--user-agent=Mozilla/5.0 (Android 14; Mobile; rv:120.0) Gecko/120.0 Firefox/120.0"])
+            .unwrap(),
+    );
+    for (browser, item) in [(&desk, "coat"), (&phone, "hat")] {
+        put(browser, &site, item);
+        log_in(browser, &site, "anna", "anna-has-a-password");
+        assert_eq!(basket(browser, &site), item, "the cart comes along");
+    }
+    let html = open(&desk, &site, "profile.php");
+    let others = phone.cookie("PHPSESSID").unwrap().unwrap().value;
+    assert!(!html.contains(&others));
+    let devices = desk.texts("#cloakroom-devices tbody tr").unwrap();
+    assert_eq!(devices.len(), 2, "{devices:?}");
+    assert!(devices[0].contains("Chrome on Linux") && devices[0].contains("this one"), "{devices:?}");
+    assert!(devices[1].contains("Firefox on Android") && !devices[1].contains("this one"), "{devices:?}");
+    desk.follow("#cloakroom-devices button").unwrap();
+    secretless(&desk);
+    desk.wait_for_text(".notice-success", "Logged out on all other devices").unwrap();
+    assert_eq!(desk.texts("#cloakroom-devices tbody tr").unwrap().len(), 1);
+    assert_eq!(basket(&desk, &site), "coat");
+    assert_eq!(basket(&phone, &site), "");
+    phone.open(&format!("{}/wp-admin/profile.php", site.url())).unwrap();
+    assert!(phone.exists("#user_login").unwrap(), "{}", phone.url().unwrap());
+    assert_clean(&desk);
+    site.assert_quiet();
+}
+
+#[test]
+fn a_new_password_on_the_profile_ends_the_other_device_and_keeps_this_one() {
+    if !is_there() {
+        return;
+    }
+    let site = WpSite::start(Store::Sqlite);
+    site.user("anna", "anna-has-a-password");
+    let desk = Chromium::start().unwrap();
+    let phone = site.wordpress.browser();
+    put(&desk, &site, "coat");
+    log_in(&desk, &site, "anna", "anna-has-a-password");
+    WpSite::basket(&phone, "hat");
+    site.log_in(&phone, "anna", "anna-has-a-password");
+    assert_eq!(WpSite::basket(&phone, ""), "hat");
+    let before = desk.cookie("PHPSESSID").unwrap().unwrap().value;
+    open(&desk, &site, "profile.php");
+    desk.click(".wp-generate-pw").unwrap();
+    desk.wait_for("a suggestion", || Ok(desk.property("#pass1", "value")?.as_str().is_some_and(|p| !p.is_empty())))
+        .unwrap();
+    desk.follow("#submit").unwrap();
+    desk.wait_for_text(".notice-success, #message", "Profile updated").unwrap();
+    assert_eq!(WpSite::basket(&phone, ""), "");
+    assert!(!WpSite::is_logged_in(&phone));
+    assert_eq!(basket(&desk, &site), "coat");
+    assert_ne!(desk.cookie("PHPSESSID").unwrap().unwrap().value, before, "a log-in has a new id");
+    site.assert_quiet();
+}
+
+/// How many live records there are.
+#[track_caller]
+fn live(site: &WpSite) -> u64 {
+    let count: serde_json::Value = serde_json::from_str(&site.does("count")).unwrap();
+    count["live"].as_u64().unwrap()
+}
+
+#[test]
+fn nothing_is_ended_without_a_nonce_for_exactly_that_and_the_box_ticked() {
+    if !WpSite::is_there() {
+        return;
+    }
+    let site = WpSite::start(Store::Sqlite);
+    let (admin, guest) = (site.wordpress.browser(), site.wordpress.browser());
+    WpSite::basket(&guest, "hat");
+    site.log_in(&admin, "admin", site.wordpress.admin_password());
+    let page = admin.get("/wp-admin/tools.php?page=cloakroom&tab=sessions").unwrap().body;
+    let forms = forms(&page);
+    let all = forms.iter().find(|form| value(form, "action") == "cloakroom_end_all").unwrap();
+    let one = forms.iter().find(|form| value(form, "action") == "cloakroom_end_one").unwrap();
+    let place = "/wp-admin/admin-post.php";
+    let post = |fields: &[(&str, &str)]| admin.post(place, fields).unwrap().status;
+    let (all_nonce, one_nonce, key) = (value(all, "_wpnonce"), value(one, "_wpnonce"), value(one, "key"));
+    let (other, yes) = ("0".repeat(64), ("confirm", "1"));
+    for action in
+        ["cloakroom_end_one", "cloakroom_end_user", "cloakroom_end_old", "cloakroom_end_all", "cloakroom_end_many"]
+    {
+        assert_eq!(post(&[("action", action), ("key", &key), ("user", "1"), yes]), 403, "{action} without a nonce");
+        assert_eq!(post(&[("action", action), ("key", &key), ("_wpnonce", "0123456789"), yes]), 403, "{action}");
+        let get = admin.get(&format!("{place}?action={action}&key={key}&_wpnonce={one_nonce}&confirm=1")).unwrap();
+        assert_eq!(get.status, 403, "{action} by GET");
+    }
+    // A nonce is for one session, and for one action.
+    assert_eq!(post(&[("action", "cloakroom_end_one"), ("key", &other), ("_wpnonce", &one_nonce)]), 403);
+    assert_eq!(post(&[("action", "cloakroom_end_all"), ("_wpnonce", &one_nonce), yes]), 403);
+    assert_eq!(post(&[("action", "cloakroom_settings"), ("_wpnonce", &all_nonce), yes]), 403);
+    // The box.
+    assert_eq!(post(&[("action", "cloakroom_end_all"), ("_wpnonce", &all_nonce)]), 302);
+    assert_eq!(post(&[("action", "cloakroom_devices"), ("user", "1")]), 403);
+    assert_eq!((live(&site), WpSite::basket(&guest, "")), (1, "hat".into()));
+    // And with all of it.
+    assert_eq!(post(&[("action", "cloakroom_end_all"), ("_wpnonce", &all_nonce), yes]), 302);
+    assert_eq!((live(&site), WpSite::basket(&guest, "")), (0, String::new()));
+    site.assert_quiet();
+}
+
+/// The forms of a page: names and values of their hidden fields.
+fn forms(page: &str) -> Vec<Vec<(String, String)>> {
+    let fields = |form: &str| {
+        let inputs = form.split("<input type=\"hidden\" name=\"").skip(1);
+        inputs
+            .filter_map(|rest| {
+                let (name, rest) = rest.split_once("\" value=\"")?;
+                Some((name.to_owned(), rest.split_once('"')?.0.to_owned()))
+            })
+            .collect()
+    };
+    page.split("<form ").skip(1).map(|form| fields(form.split("</form>").next().unwrap_or_default())).collect()
+}
+
+fn value(form: &[(String, String)], name: &str) -> String {
+    form.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+#[test]
+fn who_may_not_sees_no_session_and_ends_none() {
+    if !WpSite::is_there() {
+        return;
+    }
+    let site = WpSite::start(Store::Sqlite);
+    site.user("anna", "anna-has-a-password");
+    let (admin, anna, guest) = (site.wordpress.browser(), site.wordpress.browser(), site.wordpress.browser());
+    WpSite::basket(&guest, "hat");
+    site.log_in(&admin, "admin", site.wordpress.admin_password());
+    site.log_in(&anna, "anna", "anna-has-a-password");
+    let page = admin.get("/wp-admin/tools.php?page=cloakroom&tab=sessions").unwrap().body;
+    let one = forms(&page).into_iter().find(|form| value(form, "action") == "cloakroom_end_one").unwrap();
+    let key = value(&one, "key");
+    for tab in ["overview", "sessions", "reports", "health", "settings"] {
+        let reply = anna.get(&format!("/wp-admin/tools.php?page=cloakroom&tab={tab}")).unwrap();
+        assert_eq!(reply.status, 403, "{tab}");
+        assert!(!reply.body.contains(&key[..12]) && !reply.body.contains("cloakroom-table"), "{tab}: {}", reply.body);
+    }
+    let fields: Vec<(&str, &str)> = one.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(anna.post("/wp-admin/admin-post.php", &fields).unwrap().status, 403, "somebody else's nonce");
+    assert!(!guest.get("/wp-admin/tools.php?page=cloakroom").unwrap().body.contains("cloakroom-table"));
+    let page = anna.get("/wp-admin/user-edit.php?user_id=1").unwrap();
+    assert!(!page.body.contains("cloakroom-devices"), "{}", page.body);
+    assert_eq!(WpSite::basket(&guest, ""), "hat");
     site.assert_quiet();
 }

@@ -8,6 +8,7 @@
 namespace Cloakroom\Admin;
 
 use Cloakroom\Owner_Name;
+use Cloakroom\Owner\Visit;
 
 /**
  * One page of the store at a time, whatever the number of sessions: no total is counted, no page is skipped.
@@ -136,10 +137,11 @@ final class Sessions_Tab {
 		}
 		$users = array_values( array_unique( array_filter( array_map( static fn ( array $row ): int => Owner_Name::user( $row['owner'] ), $rows ) ) ) );
 		cache_users( $users );
+		$own   = Visit::own_key();
 		$cells = array();
 		foreach ( $rows as $row ) {
 			$cells[] = array(
-				'<code dir="ltr">' . esc_html( substr( $row['key'], 0, Markup::DIGITS ) ) . '</code>' . ( $row['current'] ? ' <span class="cloakroom-badge">' . esc_html__( 'yours', 'cloakroom' ) . '</span>' : '' ),
+				'<code dir="ltr">' . esc_html( substr( $row['key'], 0, Markup::DIGITS ) ) . '</code>' . ( $own === $row['key'] ? ' <span class="cloakroom-badge">' . esc_html__( 'yours', 'cloakroom' ) . '</span>' : '' ),
 				$this->who( $row, $filter ),
 				esc_html( Markup::size( (int) $row['size'] ) ),
 				Markup::ago( (int) $row['created'] ),

@@ -83,7 +83,7 @@ final class Devices {
 				'since'   => (int) $row['created'],
 				'used'    => (int) $row['touched'],
 				'size'    => (int) $row['size'],
-				'current' => (bool) $row['current'],
+				'current' => Visit::own_key() === $row['key'],
 				'session' => true,
 			);
 		}

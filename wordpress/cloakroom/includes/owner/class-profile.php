@@ -51,9 +51,6 @@ final class Profile implements Module {
 		}
 		$this->shown = (int) $user->ID;
 		$own         = get_current_user_id() === $this->shown;
-		if ( $own ) {
-			Visit::make_known();
-		}
 		$devices = Devices::of( $this->shown );
 		wp_enqueue_style( 'cloakroom-admin', plugins_url( 'assets/admin.css', CLOAKROOM_PLUGIN_FILE ), array(), \Cloakroom\Plugin::VERSION );
 		echo '<div id="cloakroom-devices" class="cloakroom"><h2>' . esc_html__( 'Devices', 'cloakroom' ) . '</h2>';

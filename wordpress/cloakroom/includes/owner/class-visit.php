@@ -75,6 +75,14 @@ final class Visit {
 	}
 
 	/**
+	 * The key of the session that this request's visitor has, open or not; '' where there is none.
+	 */
+	public static function own_key(): string {
+		$ticket = Current_Session::ticket();
+		return Current_Session::is_active() || '' === $ticket ? self::key() : Record_Key::of( $ticket );
+	}
+
+	/**
 	 * Does something with the visitor's session open.
 	 *
 	 * @param callable(): void $work What is done. Not called for visitors without a session.
@@ -87,15 +95,10 @@ final class Visit {
 			}
 			return;
 		}
-		if ( '' === Current_Session::ticket() || ! self::open() ) {
-			return;
-		}
-		if ( Current_Session::ticket() === session_id() || self::is_used() ) {
+		// A ticket that is not ours, or long over, would be answered with a new session.
+		if ( '' !== Current_Session::ticket() && null !== cloakroom_show( Record_Key::of( Current_Session::ticket() ) ) && self::open() ) {
 			$work();
 			session_write_close();
-		} else {
-			// The ticket opened nothing: it was no ticket of ours, or is long over.
-			session_abort();
 		}
 	}
 
