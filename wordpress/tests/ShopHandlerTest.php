@@ -328,7 +328,7 @@ final class ShopHandlerTest extends ShopCase {
 		}
 		$next = array( 'NONCE_KEY' => str_repeat( 'n', 20 ), 'NONCE_SALT' => str_repeat( 'm', 20 ) );
 		$this->assertSame( Site_Key::of_constants( $next ), Site_Key::of_constants( $sample + $next ), 'the next pair' );
-		// Salts that lie in the database are not asked.
+		// Salts that WordPress keeps in the database are not asked: the constants, and nothing else.
 		$this->assertSame( array( Site_Key::of_constants( array_filter( get_defined_constants(), static fn ( $name ) => preg_match( '/^(SECURE_AUTH|AUTH|LOGGED_IN|NONCE)_(KEY|SALT)$/', $name ), ARRAY_FILTER_USE_KEY ) ) ), Site_Key::secrets() );
 	}
 

@@ -26,6 +26,13 @@ final class Site_Key {
 	private const HEAD = "<?php exit; // Cloakroom: the key of this site's carts. Keep it secret; all servers of the site need the same.\n// ";
 
 	/**
+	 * The pairs of constants that are looked at.
+	 *
+	 * @var list<string>
+	 */
+	private static array $names = self::PAIRS;
+
+	/**
 	 * Secrets of this request; null while nobody has asked.
 	 *
 	 * @var list<string>|null
@@ -140,7 +147,16 @@ final class Site_Key {
 		if ( defined( 'CLOAKROOM_KEY_FILE' ) ) {
 			return array( (string) CLOAKROOM_KEY_FILE );
 		}
-		return array( dirname( rtrim( ABSPATH, '/' ) ) . '/' . self::FILE, WP_CONTENT_DIR . '/' . self::FILE );
+		$places = array();
+		foreach ( array( dirname( rtrim( ABSPATH, '/' ) ), WP_CONTENT_DIR ) as $folder ) {
+			// phpcs:ignore WordPress.PHP.NoSilencedErrors -- open_basedir may forbid the question.
+			$mode = @fileperms( $folder );
+			// Where everybody may write, somebody else could have put a key.
+			if ( false !== $mode && 0 === ( $mode & 0002 ) ) {
+				$places[] = $folder . '/' . self::FILE;
+			}
+		}
+		return $places;
 	}
 
 	/**
@@ -195,7 +211,7 @@ final class Site_Key {
 	 */
 	private static function constants(): array {
 		$found = array();
-		foreach ( self::PAIRS as $pair ) {
+		foreach ( self::$names as $pair ) {
 			foreach ( array( $pair . '_KEY', $pair . '_SALT' ) as $name ) {
 				if ( defined( $name ) ) {
 					$found[ $name ] = constant( $name );
