@@ -5,6 +5,9 @@ namespace Cloakroom\Tests;
 
 require_once __DIR__ . '/ShopCase.php';
 
+use Cloakroom\Shop\Handler;
+use Cloakroom\Shop\Site_Key;
+
 /** Guests become users, users leave. */
 final class ShopLogInTest extends ShopCase {
 
@@ -124,6 +127,63 @@ final class ShopLogInTest extends ShopCase {
 		WC()->session->set( 'cart', self::cart( 2 ) );
 		WC()->session->save_data();
 		$this->assertSame( array( 'cart' => self::cart( 2 ) ), $this->stored( $user ), 'the key is used again' );
+	}
+
+	/** No record can be opened as long as this holds: without a key, as with a store that does not answer, the extension says false. */
+	private static function let_it_fail( bool $fail ): void {
+		( new \ReflectionProperty( Site_Key::class, 'secrets' ) )->setValue( null, $fail ? array() : null );
+	}
+
+	private function while_the_store_fails( \Closure $do ): void {
+		self::let_it_fail( true );
+		try {
+			$this->assertNull( \Cloakroom\Shop\Cart::open( 'x' ) );
+			$do();
+		} finally {
+			self::let_it_fail( false );
+		}
+	}
+
+	public function test_when_the_store_fails_nothing_is_stored_and_no_cookie_changes(): void {
+		$guest = self::guest();
+		$this->put( $guest, array( 'cart' => self::cart( 1 ) ) );
+		$this->come_with( $guest );
+		WC()->session = new Handler();
+		$this->while_the_store_fails( fn () => WC()->session->init() );
+		// It is back at the end of the request, which has not seen what is there.
+		WC()->session->set( 'cart', self::cart( 2 ) );
+		WC()->session->set_customer_session_cookie( true );
+		WC()->session->save_data();
+		$this->assertSame( array( 'cart' => self::cart( 1 ) ), $this->stored( $guest ) );
+		$this->assertSame( array(), WC()->cookies );
+		$token = $this->token_handler( self::token( $guest ) );
+		$this->while_the_store_fails( fn () => $token->init() );
+		$token->set( 'cart', self::cart( 3 ) );
+		$token->save_data();
+		$this->assertSame( array( 'cart' => self::cart( 1 ) ), $this->stored( $guest ) );
+	}
+
+	public function test_a_cart_that_could_not_be_moved_is_moved_the_next_time(): void {
+		$guest = self::guest();
+		$user  = $this->user();
+		$this->put( $guest, array( 'cart' => self::cart( 1 ) ) );
+		$this->put( $user, array( 'cart' => self::cart( 2 ) ) );
+		$this->come_with( $guest );
+		wp_set_current_user( (int) $user );
+		// Loaded, but not moved.
+		add_filter( 'woocommerce_restored_session_data', function ( $data ) {
+			$this->write( WC()->session, 'cloakroom_record', null );
+			return $data;
+		} );
+		$handler = $this->handler();
+		$handler->set( 'x', 1 );
+		$handler->set_customer_session_cookie( true );
+		$handler->save_data();
+		$this->assertSame( array(), WC()->cookies );
+		$this->assertSame( array( 'cart' => self::cart( 2 ) ), $this->stored( $user ) );
+		$this->new_request();
+		$this->handler();
+		$this->assertEquals( array( 'cart' => self::cart( 1, 2 ) ), $this->stored( $user ) );
 	}
 
 	public function test_a_deleted_user_takes_the_cart_along(): void {

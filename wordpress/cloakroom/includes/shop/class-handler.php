@@ -94,7 +94,7 @@ class Handler extends \WC_Session_Handler {
 	 * @param mixed $set Whether to do so.
 	 */
 	public function set_customer_session_cookie( $set ): void {
-		if ( ! $set ) {
+		if ( ! $set || $this->cloakroom_detached ) {
 			return;
 		}
 		$value = Session_Cookie::write( (string) $this->_customer_id, (int) $this->_session_expiration, (int) $this->_session_expiring );
@@ -252,7 +252,8 @@ class Handler extends \WC_Session_Handler {
 	 */
 	public function forget_session(): void {
 		// Emptying the cart must not reach the record.
-		$this->cloakroom_record = null;
+		$this->cloakroom_record   = null;
+		$this->cloakroom_detached = false;
 		wc_setcookie( $this->_cookie, '', time() - YEAR_IN_SECONDS, $this->use_secure_cookie(), true );
 		if ( ! is_admin() ) {
 			if ( ! function_exists( 'wc_empty_cart' ) && defined( 'WC_ABSPATH' ) ) {
@@ -368,8 +369,9 @@ class Handler extends \WC_Session_Handler {
 	 * Loads the session, if there may be one.
 	 */
 	private function load(): void {
-		$this->cloakroom_record = null;
-		$this->_data            = array();
+		$this->cloakroom_record   = null;
+		$this->cloakroom_detached = false;
+		$this->_data              = array();
 		if ( $this->has_session() ) {
 			$this->load_record( (int) $this->_session_expiration );
 		}

@@ -20,13 +20,21 @@ trait Keeps_A_Record {
 	private ?Cart $cloakroom_record = null;
 
 	/**
+	 * Whether loading or moving failed. Nothing is stored then: who has not seen what is there can't know what has been changed.
+	 *
+	 * @var bool
+	 */
+	private bool $cloakroom_detached = false;
+
+	/**
 	 * Loads `$_data`.
 	 *
 	 * @param int $expires Until when the record lives once it is stored.
 	 */
 	private function load_record( int $expires ): void {
-		$this->cloakroom_record = Cart::open( (string) $this->_customer_id, $expires );
-		$this->_data            = null === $this->cloakroom_record ? array() : $this->cloakroom_record->data();
+		$this->cloakroom_record   = Cart::open( (string) $this->_customer_id, $expires );
+		$this->cloakroom_detached = null === $this->cloakroom_record;
+		$this->_data              = $this->cloakroom_record?->data() ?? array();
 	}
 
 	/**
@@ -35,6 +43,9 @@ trait Keeps_A_Record {
 	 * @param int $expires Until when the record lives.
 	 */
 	private function store_record( int $expires ): bool {
+		if ( $this->cloakroom_detached ) {
+			return false;
+		}
 		$data = $this->_data;
 		if ( null === $this->cloakroom_record || $this->cloakroom_record->key !== (string) $this->_customer_id ) {
 			$this->cloakroom_record = Cart::open( (string) $this->_customer_id, $expires );
@@ -67,6 +78,8 @@ trait Keeps_A_Record {
 		$this->_customer_id     = $user;
 		$this->cloakroom_record = $moved;
 		if ( null === $moved ) {
+			// The browser keeps the guest's cookie, and the next request moves it.
+			$this->cloakroom_detached = true;
 			return false;
 		}
 		$this->_data  = $moved->data();
