@@ -1,5 +1,7 @@
 //! A real WordPress with the plugin, whose sessions are in a store of the test's choice; two servers.
 
+use std::process::Command;
+
 use cloakroom_testbed::{
     Browser, Mariadb, NginxOptions, PhpSettings, Wordpress, WordpressOptions, has_all, project_root,
 };
@@ -92,7 +94,13 @@ impl WpSite {
         let debugged = "define( 'WP_DEBUG', true );\ndefine( 'WP_DEBUG_DISPLAY', null );";
         std::fs::write(&place, text.replace("define( 'WP_DEBUG', false );", debugged)).unwrap();
         wordpress.deactivate("cloakroom-demo/cloakroom-demo.php").unwrap();
-        wordpress.link_plugin(&project_root().join("wordpress/cloakroom")).unwrap();
+        // A copy, as on every other site: a link would make its files' paths another folder's.
+        let copy = Command::new("cp")
+            .args(["--recursive"])
+            .arg(project_root().join("wordpress/cloakroom"))
+            .arg(wordpress.plugin_folder("cloakroom"))
+            .status();
+        assert!(copy.unwrap().success());
         wordpress.activate("cloakroom/cloakroom.php").unwrap();
         wordpress.plugin("basket", BASKET).unwrap();
         // Avatars come from outside.

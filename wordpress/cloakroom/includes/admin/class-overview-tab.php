@@ -46,7 +46,7 @@ final class Overview_Tab {
 	 * @param string $what   What it counts.
 	 */
 	private function fact( string $number, string $what ): void {
-		echo '<li><strong>' . esc_html( $number ) . '</strong> <span>' . esc_html( $what ) . '</span></li>';
+		echo '<li><strong><bdi>' . esc_html( $number ) . '</bdi></strong> <span>' . esc_html( $what ) . '</span></li>';
 	}
 
 	/**

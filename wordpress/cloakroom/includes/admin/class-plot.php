@@ -40,7 +40,9 @@ final class Plot {
 			}
 		}
 		foreach ( self::days( $first, $last ) as $hour => $label ) {
-			printf( '<line class="cloakroom-grid" x1="%1$.1F" x2="%1$.1F" y1="%2$d" y2="%3$d"/><text class="cloakroom-axis" text-anchor="middle" x="%1$.1F" y="%4$d">%5$s</text>', (float) $x( $hour ), (int) ( self::HEIGHT - self::BOTTOM ), (int) ( self::HEIGHT - self::BOTTOM + 5 ), (int) ( self::HEIGHT - 8 ), esc_html( $label ) );
+			// What would stand over the edge stands before it.
+			$edge = $x( $hour ) > self::WIDTH - self::RIGHT - 28;
+			printf( '<line class="cloakroom-grid" x1="%1$.1F" x2="%1$.1F" y1="%2$d" y2="%3$d"/><text class="cloakroom-axis" text-anchor="%6$s" x="%7$.1F" y="%4$d">%5$s</text>', (float) $x( $hour ), (int) ( self::HEIGHT - self::BOTTOM ), (int) ( self::HEIGHT - self::BOTTOM + 5 ), (int) ( self::HEIGHT - 8 ), esc_html( $label ), $edge ? 'end' : 'middle', (float) ( $edge ? self::WIDTH - self::RIGHT : $x( $hour ) ) );
 		}
 		foreach ( self::runs( $hours ) as $run ) {
 			foreach ( array( 'all', 'owned' ) as $line => $class ) {
@@ -55,7 +57,7 @@ final class Plot {
 				printf( '<polyline class="cloakroom-%s" points="%s"/>', esc_attr( $class ), esc_attr( $points ) );
 			}
 		}
-		echo '</svg><figcaption><span class="cloakroom-key cloakroom-key-all"></span>' . esc_html__( 'All sessions', 'cloakroom' ) . ' <span class="cloakroom-key cloakroom-key-owned"></span>' . esc_html__( 'of people who are logged in', 'cloakroom' ) . '</figcaption></figure>';
+		echo '</svg><figcaption><span><span class="cloakroom-key cloakroom-key-all"></span>' . esc_html__( 'All sessions', 'cloakroom' ) . '</span><span><span class="cloakroom-key cloakroom-key-owned"></span>' . esc_html__( 'of people who are logged in', 'cloakroom' ) . '</span></figcaption></figure>';
 		self::numbers( $samples );
 	}
 

@@ -143,7 +143,7 @@ final class Sessions_Tab {
 			$cells[] = array(
 				'<code dir="ltr">' . esc_html( substr( $row['key'], 0, Markup::DIGITS ) ) . '</code>' . ( $own === $row['key'] ? ' <span class="cloakroom-badge">' . esc_html__( 'yours', 'cloakroom' ) . '</span>' : '' ),
 				$this->who( $row, $filter ),
-				esc_html( Markup::size( (int) $row['size'] ) ),
+				'<bdi>' . esc_html( Markup::size( (int) $row['size'] ) ) . '</bdi>',
 				Markup::ago( (int) $row['created'] ),
 				Markup::ago( (int) $row['touched'] ),
 				Markup::ago( (int) $row['expires'] ),

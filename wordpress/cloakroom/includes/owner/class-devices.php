@@ -32,9 +32,10 @@ final class Devices {
 	 *
 	 * @param int    $user  Whose log-in.
 	 * @param string $token WordPress's token of it.
+	 * @param string $key   The session's key, or ''.
 	 */
-	public static function remember( int $user, string $token ): void {
-		$key = substr( Visit::key(), 0, self::DIGITS );
+	public static function remember( int $user, string $token, string $key ): void {
+		$key = substr( $key, 0, self::DIGITS );
 		if ( '' === $key || '' === $token ) {
 			return;
 		}

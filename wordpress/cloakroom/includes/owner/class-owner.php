@@ -45,8 +45,7 @@ final class Owner implements Module {
 	public function logged_in( $cookie, $expire, $expiration, $user, $scheme = '', $token = '' ): void {
 		$user = (int) $user;
 		if ( $user > 0 ) {
-			Visit::becomes( Owner_Name::of( $user ) );
-			Devices::remember( $user, (string) $token );
+			Devices::remember( $user, (string) $token, Visit::becomes( Owner_Name::of( $user ) ) );
 		}
 	}
 
@@ -73,7 +72,7 @@ final class Owner implements Module {
 		if ( ( cloakroom_status()['owner'] ?? null ) !== $owner ) {
 			cloakroom_owner( $owner );
 		}
-		Devices::remember( $user, wp_get_session_token() );
+		Devices::remember( $user, wp_get_session_token(), Visit::key() );
 	}
 
 	/**

@@ -20,9 +20,10 @@ final class Visit {
 	 * The session has an owner from now on, or none any more, and a new id: who planted or copied the old one gains nothing.
 	 *
 	 * @param string|null $owner The owner's name.
+	 * @return string The key of the session as it is now; '' for a visitor without one.
 	 */
-	public static function becomes( ?string $owner ): void {
-		self::with_session(
+	public static function becomes( ?string $owner ): string {
+		return self::with_session(
 			static function () use ( $owner ): void {
 				// First the owner: the new id is made with it, and the old one, which has another, can't follow.
 				cloakroom_owner( $owner );
@@ -86,20 +87,25 @@ final class Visit {
 	 * Does something with the visitor's session open.
 	 *
 	 * @param callable(): void $work What is done. Not called for visitors without a session.
+	 * @return string The session's key afterwards; '' for visitors without a session.
 	 */
-	private static function with_session( callable $work ): void {
+	private static function with_session( callable $work ): string {
 		if ( Current_Session::is_active() ) {
 			// Something that starts a session for everyone has just made this one: it has nothing in it, and nobody knows its id.
 			if ( self::is_used() || Current_Session::ticket() === session_id() ) {
 				$work();
+				return self::key();
 			}
-			return;
+			return '';
 		}
 		// A ticket that is not ours, or long over, would be answered with a new session.
 		if ( '' !== Current_Session::ticket() && null !== cloakroom_show( Record_Key::of( Current_Session::ticket() ) ) && self::open() ) {
 			$work();
+			$key = self::key();
 			session_write_close();
+			return $key;
 		}
+		return '';
 	}
 
 	/**
