@@ -90,7 +90,11 @@ final class HostTest extends SessionCase {
 		}
 		$this->assertNull( Session::get_by_sid( Record_Key::of( $id ) )->get_data(), 'a key opens nothing' );
 		$session = Session::get_by_sid( $id );
+		$data    = $session->get_data();
+		$this->assertNotEmpty( $data, 'the id opens it' );
+		$this->assertSame( $data, _pantheon_session_read( $id ) );
 		$session->set_data( 'b|i:2;' );
+		$this->assertSame( $data, Session::get_by_sid( $id )->get_data(), 'only the own can be written' );
 		$session->set_user_id( 8 );
 		$this->assertSame( 7, Session::get_by_sid( $id )->get_user_id(), 'only the own can be given away' );
 	}

@@ -73,6 +73,20 @@ final class WpSessionUtilsTest extends SessionCase {
 		$this->assertFalse( Utils::add_session( array() ) );
 	}
 
+	public function test_another_session_is_read_by_who_has_its_id_and_is_not_used_by_it(): void {
+		$id     = $this->other_session( array( 'other' => 1, 'wp_session' => array( 7 => 'seven' ), 'thing' => new \WP_Error( 'x' ) ) );
+		$known  = static fn() => array_diff_key( cloakroom_show( \Cloakroom\Record_Key::of( $id ) ), array( 'current' => 0 ) );
+		$before = $known();
+		self::session()['mine'] = 1;
+		$seen = Utils::get_session( $id );
+		$this->assertSame( array( 1, 'seven' ), array( $seen['other'], $seen[7] ) );
+		$this->assertNotInstanceOf( \WP_Error::class, $seen['thing'], 'nothing of others\' wakes up here' );
+		$this->assertSame( $before, $known() );
+		$this->assertSame( array( 'mine' => 1 ), self::session()->toArray() );
+		Utils::delete_session( $id );
+		$this->assertSame( 'none', Utils::get_session( $id, 'none' ) );
+	}
+
 	public function test_deleting_one_ends_it(): void {
 		$id = $this->other_session();
 		$this->assertFalse( Utils::delete_session( '' ) );

@@ -1,10 +1,16 @@
-//! What people who look after sessions ask: how many, which, what was reported. Never a payload. During an outage each of
+//! What people who look after sessions ask: how many, which, what was reported. Never a payload, unless they bring its
+//! ticket. During an outage each of
 //! these answers at once, as opening a session does.
 
+use std::time::Duration;
+
 use crate::engine::Engine;
+use crate::envelope::Secret;
+use crate::id::SessionId;
 use crate::key::Key;
 use crate::outcome::EngineError;
-use crate::record::{EndKind, Record, State};
+use crate::policy::Lifetime;
+use crate::record::{EndKind, MoveKind, Record, State};
 use crate::store::{Budget, Counts, Filter, Page, StoreError, Summary, Tally, TallyKind};
 use crate::time::Time;
 
@@ -56,6 +62,39 @@ impl Engine {
         let loaded = self.load_noted(budget, key).await?;
         let now = loaded.now;
         Ok((loaded.record.filter(|r| !r.expired(now)), now))
+    }
+
+    /// Format code and payload of what is stored under an id, as a request with that id would read it, without becoming one:
+    /// nothing is touched, prolonged, followed by a new ticket or reported as a possible theft. `None` where there is
+    /// none: never issued, expired, ended, moved longer ago than the grace, or it does not open (which is counted).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn peek(&self, budget: Budget, id: &SessionId) -> Result<Option<(u8, Vec<u8>)>, EngineError> {
+        let key = self.key_of(id);
+        let budget = self.breaker.admit(budget)?;
+        let loaded = match self.load_noted(budget, &key).await {
+            Err(StoreError::Damaged { .. }) => return Ok(None),
+            loaded => loaded?,
+        };
+        let now = loaded.now;
+        let Some(record) = loaded.record.filter(|record| !record.expired(now)) else { return Ok(None) };
+        match record.state {
+            State::Live => Ok(self.opened(Secret::Id(id), &key, &record, now).map(|payload| (record.format, payload))),
+            State::Ended { .. } => Ok(None),
+            State::Moved { at, .. } if now.since(at) > self.policy.grace => Ok(None),
+            State::Moved { kind, .. } => {
+                let Some(content) = self.moved_content(id, &key, &record, now) else { return Ok(None) };
+                // Only what is read counts; nothing is written, so no deadline matters.
+                let lifetime = Lifetime { idle: Duration::ZERO, absolute: None };
+                if kind == MoveKind::Follow
+                    && let Some(session) = self.follow(budget, content.successor, lifetime, &record).await
+                {
+                    return Ok(Some((session.format(), session.payload().to_vec())));
+                }
+                Ok(Some(content.frozen.unwrap_or_default()))
+            }
+        }
     }
 
     /// The counters of one kind since an hour (hours since 1970), largest count first; what this process has counted and

@@ -203,6 +203,7 @@ ANSWER(cloakroom_error, answer_plain, CR_ERROR)
 ANSWER(cloakroom_count, answer_plain, CR_COUNT)
 ANSWER(cloakroom_show, answer_string, CR_SHOW)
 ANSWER(cloakroom_end, answer_string, CR_END)
+ANSWER(cloakroom_peek, answer_string, CR_PEEK)
 ANSWER(cloakroom_rules, answer_string, CR_RULES)
 ANSWER(cloakroom_settings, answer_plain, CR_EFFECTIVE)
 

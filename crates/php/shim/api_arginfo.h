@@ -54,6 +54,10 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_cloakroom_show, 0, 1, IS_ARRAY, 
 	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_cloakroom_peek, 0, 1, IS_STRING, 1)
+	ZEND_ARG_TYPE_INFO(0, id, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_cloakroom_end, 0, 1, _IS_BOOL, 0)
 	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
 ZEND_END_ARG_INFO()
@@ -89,7 +93,7 @@ ZEND_END_ARG_INFO()
 	X(cloakroom_named_commit) X(cloakroom_named_move) X(cloakroom_named_touch) X(cloakroom_named_end) \
 	X(cloakroom_named_close) X(cloakroom_error) X(cloakroom_count) X(cloakroom_page) X(cloakroom_show) \
 	X(cloakroom_end) X(cloakroom_end_owner) X(cloakroom_end_all) X(cloakroom_report) X(cloakroom_sweep) \
-	X(cloakroom_doctor) X(cloakroom_rules) X(cloakroom_settings)
+	X(cloakroom_doctor) X(cloakroom_rules) X(cloakroom_settings) X(cloakroom_peek)
 
 #define CLOAKROOM_DECLARE(name) ZEND_FUNCTION(name);
 #define CLOAKROOM_ENTRY(name) PHP_FE(name, arginfo_##name)

@@ -185,7 +185,8 @@ enum cr_function {
 	CR_SWEEP,
 	CR_DOCTOR,
 	CR_RULES,
-	CR_EFFECTIVE
+	CR_EFFECTIVE,
+	CR_PEEK
 };
 
 /* What becomes of a session's cookie when the session is closed. */

@@ -136,6 +136,13 @@ function cloakroom_page(array $filter = [], ?string $cursor = null, int $limit =
  */
 function cloakroom_show(string $key): ?array {}
 
+/**
+ * The stored variables of the session with this id (not its key), encoded as session.serialize_handler says: '' where it is
+ * empty, null where there is none that opens (or the store fails). The session is not used by it: it is not prolonged, waited
+ * for or made this visitor's. What this request has changed in its own session and not saved is not in it.
+ */
+function cloakroom_peek(string $id): ?string {}
+
 /** Ends one session by its key, given as in cloakroom_show(). Whether there was one that had not been ended. */
 function cloakroom_end(string $key): bool {}
 

@@ -58,7 +58,8 @@ final class Records {
 	}
 
 	/**
-	 * This visitor's variables, if that is the session that is meant.
+	 * The variables: this visitor's, or those of another session whose id the caller has. A key opens nothing. Objects of others'
+	 * are not built.
 	 *
 	 * @param string $name An id, a key, or a key's beginning.
 	 * @return array<int|string, mixed>|null
@@ -68,11 +69,17 @@ final class Records {
 			WP_Session\View::settle();
 			return ( new WP_Session\Variables() )->all();
 		}
-		return null;
+		$text = self::encoded( $name );
+		if ( null === $text || 'php' !== ini_get( 'session.serialize_handler' ) ) {
+			return null;
+		}
+		$values = WP_Session\Php_Format::decode( $text );
+		return null === $values ? null : WP_Session\Variables::of( $values );
 	}
 
 	/**
-	 * This visitor's variables, encoded as PHP encodes sessions, if that is the session that is meant. Others' are sealed.
+	 * The variables, encoded as PHP encodes sessions: this visitor's, or those of another session whose id the caller has.
+	 * Who has only the key gets nothing: they are sealed.
 	 *
 	 * @param string $name An id, a key, or a key's beginning.
 	 */
@@ -84,7 +91,7 @@ final class Records {
 			WP_Session\View::settle();
 			return (string) session_encode();
 		}
-		return null;
+		return function_exists( 'cloakroom_peek' ) ? cloakroom_peek( $name ) : null;
 	}
 
 	/**

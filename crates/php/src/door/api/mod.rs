@@ -5,6 +5,7 @@ mod doctor;
 mod lists;
 mod named;
 mod options;
+mod peek;
 mod rules;
 mod values;
 
@@ -45,10 +46,11 @@ pub(crate) enum Function {
     Doctor,
     Rules,
     Settings,
+    Peek,
 }
 
 impl Function {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::NamedOpen,
         Self::NamedExists,
         Self::NamedData,
@@ -71,6 +73,7 @@ impl Function {
         Self::Doctor,
         Self::Rules,
         Self::Settings,
+        Self::Peek,
     ];
 
     pub(crate) fn from_code(code: i32) -> Option<Self> {
@@ -121,6 +124,7 @@ impl Door {
             Function::Doctor => call.doctor(),
             Function::Rules => call.rules(),
             Function::Settings => call.settings(),
+            Function::Peek => call.peek(),
             Function::Error => Value::Null,
         })
     }

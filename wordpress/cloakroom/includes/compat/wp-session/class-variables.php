@@ -23,7 +23,16 @@ final class Variables implements Source {
 	 */
 	public function all(): array {
 		Current_Session::open_for_reading();
-		$all  = isset( $_SESSION ) && is_array( $_SESSION ) ? $_SESSION : array();
+		return self::of( isset( $_SESSION ) && is_array( $_SESSION ) ? $_SESSION : array() );
+	}
+
+	/**
+	 * All of them, of what is in a session.
+	 *
+	 * @param array<int|string, mixed> $all What `$_SESSION` holds.
+	 * @return array<int|string, mixed>
+	 */
+	public static function of( array $all ): array {
 		$rest = $all[ self::REST ] ?? null;
 		unset( $all[ self::REST ] );
 		return is_array( $rest ) ? $all + $rest : $all;
