@@ -11,7 +11,7 @@ use crate::record::{About, Owner, Record, State};
 use crate::session::{Held, Session, Ticket, Unsure};
 use crate::store::{Budget, Created, LeaseName, LeaseOutcome, StoreError, Swapped, TallyKind};
 use crate::time::Time;
-use crate::version::{CommitId, Version};
+use crate::version::{CommitId, CommitLog, Version};
 
 /// Lost races after which committers queue on a lease.
 const RACES_BEFORE_QUEUE: u32 = 3;
@@ -244,6 +244,8 @@ impl Session {
     ) -> Result<Committed, EngineError> {
         let known = self.known_commits();
         let mut races = 0u32;
+        // The successor that was sent our commit, after a reply from there was lost.
+        let mut sent_on = None;
         loop {
             if races >= RACES_BEFORE_QUEUE && queued.is_none() {
                 *queued = queue(engine, budget, &self.key).await;
@@ -278,8 +280,25 @@ impl Session {
                 return Err(EngineError::OutcomeUnknown(unknown));
             }
             let tried = match record.state {
-                State::Ended { .. } => return Ok(self.over_with(engine, Dropped::Ended)),
-                State::Moved { .. } => self.commit_to_successor(engine, budget, mine, &record, now).await,
+                State::Ended { .. } => {
+                    if let (Some(key), Some(error)) = (sent_on, &unknown) {
+                        // Ended with its successor, where our commit may have been applied before: that one's tombstone tells.
+                        let unknown = || EngineError::OutcomeUnknown(Some(error.clone()));
+                        let loaded = engine.load_noted(budget, &key).await.map_err(|_| unknown())?;
+                        let record = loaded.record.filter(|r| !r.expired(loaded.now)).ok_or_else(unknown)?;
+                        if record.about.commits.contains(mine.commit) {
+                            return Ok(self.applied_before(engine, record, mine, loaded.now));
+                        }
+                        if record.about.commits.may_have_lost(&known) {
+                            return Err(unknown());
+                        }
+                    }
+                    return Ok(self.over_with(engine, Dropped::Ended));
+                }
+                State::Moved { .. } => {
+                    let known = unknown.as_ref().map(|_| &known);
+                    self.commit_to_successor(engine, budget, mine, &record, now, known, &mut sent_on).await
+                }
                 State::Live => self.merge_in(engine, budget, mine, record, now).await,
             };
             match tried.map_err(|error| still_unknown(error, unknown.as_ref()))? {
@@ -360,7 +379,9 @@ impl Session {
         })
     }
 
-    /// The session was rotated while this request ran: what does not conflict goes into the successor, whose side wins.
+    /// The session was rotated while this request ran: what does not conflict goes into the successor, whose side wins. `known`
+    /// are the commits before ours, where a reply to ours was lost; where one is lost here, `sent_on` is set.
+    #[allow(clippy::too_many_arguments)] // the state of one commit, handed over once
     async fn commit_to_successor(
         &mut self,
         engine: &Engine,
@@ -368,6 +389,8 @@ impl Session {
         mine: &Mine<'_>,
         moved: &Record,
         now: Time,
+        known: Option<&CommitLog>,
+        sent_on: &mut Option<Key>,
     ) -> Result<Tried, EngineError> {
         let found = engine.successor(budget, &self.ticket, &self.key, moved, now).await?;
         let Some((id, key, loaded)) = found else {
@@ -376,12 +399,16 @@ impl Session {
         let Some(record) = loaded.record.filter(|r| !r.expired(loaded.now)) else {
             return Ok(Tried::Done(self.over_with(engine, Dropped::Gone)));
         };
-        if !record.state.is_live() {
-            return Ok(Tried::Done(self.over_with(engine, Dropped::Ended)));
-        }
+        // Before its state: what was applied stays told as applied, also where the session was ended since.
         if record.about.commits.contains(mine.commit) {
             self.payload_is(mine.payload, mine.format);
             return Ok(Tried::Done(Committed::Written));
+        }
+        if known.is_some_and(|known| record.about.commits.may_have_lost(known)) {
+            return Err(EngineError::OutcomeUnknown(None));
+        }
+        if !record.state.is_live() {
+            return Ok(Tried::Done(self.over_with(engine, Dropped::Ended)));
         }
         let ticket = Ticket::Id(id);
         let Some(theirs) = engine.opened(ticket.secret(), &key, &record, loaded.now) else {
@@ -406,7 +433,10 @@ impl Session {
             }
             Ok(Swapped::OwnerEnded) => Tried::Done(self.over_with(engine, Dropped::OwnerEnded)),
             Ok(Swapped::Stale) => Tried::Lost,
-            Err(error) if error.outcome_unknown() => Tried::Unknown(error),
+            Err(error) if error.outcome_unknown() => {
+                *sent_on = Some(successor.key);
+                Tried::Unknown(error)
+            }
             Err(error) => return Err(error.into()),
         })
     }

@@ -181,6 +181,11 @@ impl Session {
                         )
                         .await;
                 }
+                Some(found) if found.about.commits.contains(commit) => {
+                    // Moved, and what it left behind was ended since; the successor tells for itself.
+                    self.succeeded(engine, old_id, &head, new_id, new_key, record, (has, &mine), kind);
+                    return Ok(Rotated::Moved);
+                }
                 Some(_) => {
                     discard(engine, budget, &new_key, &record, now).await?;
                     self.over_with(engine, Dropped::Ended);

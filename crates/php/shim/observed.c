@@ -10,7 +10,7 @@
  */
 #include "shim.h"
 
-static zif_handler had_write_close, had_commit, had_destroy;
+static zif_handler had_write_close, had_commit, had_destroy, had_regenerate;
 
 static void truthful(zif_handler had, INTERNAL_FUNCTION_PARAMETERS)
 {
@@ -38,6 +38,15 @@ static ZEND_FUNCTION(truthful_commit)
 static ZEND_FUNCTION(truthful_destroy)
 {
 	truthful(had_destroy, INTERNAL_FUNCTION_PARAM_PASSTHRU);
+}
+
+/* A rotation is carried out at once: it would store what has been decoded so far as the whole session. */
+static ZEND_FUNCTION(whole_regenerate_id)
+{
+	if (cloakroom_is_active() && cloakroom_refuse_half("session_regenerate_id")) {
+		RETURN_FALSE;
+	}
+	had_regenerate(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
 void cloakroom_replace(const char *name, zif_handler with, zif_handler *had)
@@ -153,6 +162,7 @@ void cloakroom_observe(void)
 	cloakroom_replace("session_write_close", ZEND_FN(truthful_write_close), &had_write_close);
 	cloakroom_replace("session_commit", ZEND_FN(truthful_commit), &had_commit);
 	cloakroom_replace("session_destroy", ZEND_FN(truthful_destroy), &had_destroy);
+	cloakroom_replace("session_regenerate_id", ZEND_FN(whole_regenerate_id), &had_regenerate);
 	cloakroom_replace("curl_exec", ZEND_FN(observed_curl_exec), &had_curl_exec);
 	cloakroom_replace("curl_multi_add_handle", ZEND_FN(observed_curl_multi_add), &had_curl_multi_add);
 	observe_transports();

@@ -180,6 +180,7 @@ fn a_class_that_saves_while_php_still_reads_the_session_does_not_store_half_of_i
         ("cloakroom_unlock", "$way = 'cloakroom_unlock'; session_start();"),
         ("cloakroom_lock", "$way = 'cloakroom_lock'; session_start();"),
         ("session_write_close", "$way = 'session_write_close'; @session_start();"),
+        ("session_regenerate_id", "$way = 'session_regenerate_id'; session_start();"),
         ("cloakroom_commit", "session_start(); $way = 'cloakroom_commit'; session_reset();"),
         ("cloakroom_commit", "session_start(); $way = 'cloakroom_commit'; session_decode(session_encode());"),
     ] {

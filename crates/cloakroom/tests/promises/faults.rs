@@ -1,13 +1,13 @@
 //! Promise 8: the store may fail. Lost replies double nothing; failed loads store nothing.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use cloakroom::store::{Created, Description, Ended, Leases, Remove, Swapped, Swept, Touched};
 use cloakroom::{
-    Budget, Committed, EndKind, Engine, EngineError, Key, Loaded, MemoryStore, Notice, Opening, Record, Rotated,
-    SessionId, Store, StoreError, Time, Tombstone, Version,
+    Budget, Committed, Dropped, EndKind, Engine, EngineError, Key, Loaded, MemoryStore, Notice, Opening, Record,
+    Rotated, SessionId, Store, StoreError, Time, Tombstone, Version,
 };
 
 use super::{LIFETIME, PHP, Site, budget, owner, site};
@@ -25,6 +25,8 @@ pub(crate) struct Faulty {
     pub(crate) down: AtomicBool,
     /// The first loss is followed by an outage.
     pub(crate) down_after_loss: AtomicBool,
+    /// After the first loss somebody ends what this id opens.
+    ends_after_loss: Mutex<Option<(Engine, SessionId)>>,
 }
 
 impl Faulty {
@@ -49,6 +51,15 @@ impl Faulty {
         let result = if Self::take(&self.lose_replies) { Err(Self::lost()) } else { result };
         if result.is_err() && self.down_after_loss.load(Ordering::SeqCst) {
             self.down.store(true, Ordering::SeqCst);
+        }
+        let ends = self.ends_after_loss.lock().expect("whole").take_if(|_| result.is_err());
+        if let Some((engine, id)) = ends {
+            let (Opening::Live(mut session) | Opening::Frozen(mut session)) =
+                engine.open(budget(), &id, LIFETIME).await
+            else {
+                panic!("nothing to end")
+            };
+            session.end(&engine, budget(), EndKind::Destroyed).await.expect("ended");
         }
         result
     }
@@ -113,6 +124,7 @@ pub(crate) fn faulty() -> (Site, Arc<Faulty>) {
         skip: AtomicU32::new(0),
         down: AtomicBool::new(false),
         down_after_loss: AtomicBool::new(false),
+        ends_after_loss: Mutex::new(None),
     });
     site.engine = Engine::builder(store.clone()).clock(site.clock.clone()).build();
     (site, store)
@@ -288,4 +300,57 @@ async fn a_failed_commit_says_so_and_what_was_stored_stays() {
     store.down.store(false, Ordering::SeqCst);
     // The application may try again in the same request.
     assert_eq!(site.commit(&mut session, b"a|i:2;").await, Committed::Written);
+}
+
+/// The session is ended by another server right after the next loss.
+fn ends_after_loss(site: &Site, store: &Faulty, id: &SessionId) {
+    let engine = Engine::builder(Arc::new(site.store.clone())).clock(site.clock.clone()).build();
+    *store.ends_after_loss.lock().expect("whole") = Some((engine, id.clone()));
+}
+
+#[tokio::test]
+async fn a_commit_that_reached_the_successor_before_its_end_is_told_as_done() {
+    for applied in [true, false] {
+        let (site, store) = faulty();
+        let old = site.stored(b"cart|i:1;", None).await;
+        let mut overlapping = site.live(&old).await;
+        let (_, new) = site.rotate(&mut site.live(&old).await, b"cart|i:1;user|i:42;").await;
+        // Its swap finds the session moved; of the one into the successor nothing is heard.
+        store.skip.store(1, Ordering::SeqCst);
+        let counter = if applied { &store.lose_replies } else { &store.lose_writes };
+        counter.store(1, Ordering::SeqCst);
+        ends_after_loss(&site, &store, &new);
+        let told = site.commit(&mut overlapping, b"cart|i:1;item|i:7;").await;
+        let expected = if applied { Committed::Written } else { Committed::Dropped(Dropped::Ended) };
+        assert_eq!(told, expected);
+        for id in [&old, &new] {
+            assert_eq!(site.absent(id).await, cloakroom::Absent::Ended);
+        }
+        let told = site.commit(&mut overlapping, b"cart|i:1;item|i:8;").await;
+        assert_eq!(told, Committed::Dropped(Dropped::Ended), "and brings nothing back");
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_whose_old_id_was_ended_after_it_had_moved_keeps_its_session() {
+    for applied in [true, false] {
+        let (site, store) = faulty();
+        let old = site.stored(b"cart|i:1;", None).await;
+        let mut login = site.live(&old).await;
+        login.set_owner(owner("42"));
+        // The successor is made; of the move nothing is heard, and then whoever has the old id ends what it opens.
+        store.skip.store(1, Ordering::SeqCst);
+        let counter = if applied { &store.lose_replies } else { &store.lose_writes };
+        counter.store(1, Ordering::SeqCst);
+        ends_after_loss(&site, &store, &old);
+        let (told, new) = site.rotate(&mut login, b"cart|i:1;user|i:42;").await;
+        assert_eq!(site.absent(&old).await, cloakroom::Absent::Ended);
+        if applied {
+            assert_eq!(told, Rotated::Moved);
+            assert_eq!(site.live(&new).await.payload(), b"cart|i:1;user|i:42;");
+        } else {
+            assert_eq!(told, Rotated::Dropped(Dropped::Ended));
+            assert!(matches!(site.open(&new).await, Opening::Absent(_)));
+        }
+    }
 }
