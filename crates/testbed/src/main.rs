@@ -75,6 +75,10 @@ fn bring_up(handler: Handler) -> Result<()> {
     }
     println!("  curl -s -c jar -b jar '{address}?cloakroom_demo=add&item=3'     (again and again)");
     println!("  {address}wp-admin/ as admin, password {}", report.admin_password);
+    match handler {
+        Handler::Files => println!("  (there: the dashboard says what Cloakroom's plugin lacks)"),
+        Handler::Cloakroom(_) => println!("  (there: Tools > Sessions, Tools > Site Health, your profile)"),
+    }
     if let (Handler::Cloakroom(_), Some(command)) = (handler, command()) {
         let settings = from_here(&up::folder().join("php-fpm-a"));
         println!(

@@ -98,7 +98,10 @@ pub fn up(root: &Path, handler: Handler) -> Result<Report> {
             more: String::new(),
         },
     )?;
-    wordpress::install(&site, &admin_password)?;
+    // Without the extension (HANDLER=files) the plugin says what is missing.
+    let (plugin, main_file) = wordpress::plugin();
+    wordpress::link(&plugin, &site.join("wp-content/plugins/cloakroom"))?;
+    wordpress::install(&site, &admin_password, &[main_file])?;
 
     let (settings, store) = match handler {
         Handler::Files => (PhpSettings::new().set("session.save_handler", "files"), String::new()),

@@ -6,7 +6,7 @@ pub(crate) mod place;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Error, Result};
 use crate::folder::web_user;
 use crate::mariadb::run;
 use crate::php::program;
@@ -28,6 +28,8 @@ pub struct WordpressOptions {
     pub nginx: NginxOptions,
     /// Further lines of `wp-config.php`, such as `define( 'WP_DEBUG_LOG', true );`.
     pub config: String,
+    /// Whether Cloakroom's plugin (`wordpress/cloakroom`) is there and active.
+    pub plugin: bool,
 }
 
 /// A running WordPress. PHP and nginx end first, then the database.
@@ -61,7 +63,12 @@ impl Wordpress {
                 more: options.config.clone(),
             },
         )?;
-        place::install(site.root(), ADMIN_PASSWORD)?;
+        let (folder, plugin) = place::plugin();
+        if options.plugin {
+            place::link(&folder, &site.root().join("wp-content/plugins/cloakroom"))?;
+        }
+        let plugins: &[&str] = if options.plugin { &[plugin] } else { &[] };
+        place::install(site.root(), ADMIN_PASSWORD, plugins)?;
         Ok(Self { site, database })
     }
 
@@ -111,8 +118,7 @@ impl Wordpress {
     /// When the link can't be made.
     pub fn link_plugin(&self, folder: &Path) -> Result<()> {
         let name = folder.file_name().ok_or_else(|| Error::Other(format!("{} has no name", folder.display())))?;
-        let place = self.site.root().join("wp-content/plugins").join(name);
-        std::os::unix::fs::symlink(folder, &place).attempt(|| format!("link {}", place.display()))
+        place::link(folder, &self.site.root().join("wp-content/plugins").join(name))
     }
 
     /// Activates a plugin by its main file, such as `cloakroom/cloakroom.php`, as the administration's screen does.

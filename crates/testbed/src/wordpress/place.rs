@@ -82,7 +82,8 @@ fn copy(package: &Path, root: &Path) -> Result<()> {
     std::fs::rename(&fresh, root).attempt(|| format!("put WordPress at {}", root.display()))
 }
 
-fn link(target: &Path, place: &Path) -> Result<()> {
+/// Links a folder to its place, if it is not linked yet.
+pub(crate) fn link(target: &Path, place: &Path) -> Result<()> {
     if std::fs::read_link(place).is_ok_and(|found| found == target) {
         return Ok(());
     }
@@ -130,8 +131,13 @@ require_once ABSPATH . 'wp-settings.php';
     )
 }
 
-/// Installs it into its database, or repairs what is missing there.
-pub(crate) fn install(root: &Path, admin_password: &str) -> Result<()> {
+/// The folder of Cloakroom's plugin, and the file by which WordPress knows it.
+pub(crate) fn plugin() -> (PathBuf, &'static str) {
+    (project_root().join("wordpress/cloakroom"), "cloakroom/cloakroom.php")
+}
+
+/// Installs it into its database, or repairs what is missing there. The demo's plugin is active then, and those that are named.
+pub(crate) fn install(root: &Path, admin_password: &str, plugins: &[&str]) -> Result<()> {
     let script: PathBuf = project_root().join("wordpress/demo/install.php");
     let mut command = Command::new(program("php")?);
     command
@@ -139,6 +145,7 @@ pub(crate) fn install(root: &Path, admin_password: &str) -> Result<()> {
         .args(["-d", "session.save_handler=files", "-d", "display_errors=stderr"])
         .arg(script)
         .arg(root)
-        .env("CLOAKROOM_ADMIN_PASSWORD", admin_password);
+        .env("CLOAKROOM_ADMIN_PASSWORD", admin_password)
+        .env("CLOAKROOM_PLUGINS", plugins.join(" "));
     run(command).map(drop)
 }

@@ -89,6 +89,7 @@ function cloakroom_demo_page() {
 		}
 		cloakroom_demo_cart_table();
 		cloakroom_demo_log_in_form();
+		cloakroom_demo_links();
 		?>
 	</div>
 	<?php
@@ -156,6 +157,18 @@ function cloakroom_demo_log_in_form() {
 			<button type="submit" name="cloakroom_demo" value="login"><?php esc_html_e( 'Log in', 'cloakroom-demo' ); ?></button>
 		</form>
 	<?php endif; ?>
+	<?php
+}
+
+/**
+ * For who looks after the site: where the sessions of this shop's visitors are to be seen, if Cloakroom's plugin is active.
+ */
+function cloakroom_demo_links() {
+	if ( ! current_user_can( 'manage_options' ) || ! function_exists( 'cloakroom_page' ) || ! defined( 'CLOAKROOM_PLUGIN_FILE' ) ) {
+		return;
+	}
+	?>
+	<p><a href="<?php echo esc_url( admin_url( 'tools.php?page=cloakroom' ) ); ?>"><?php esc_html_e( 'Sessions of all visitors', 'cloakroom-demo' ); ?></a></p>
 	<?php
 }
 
