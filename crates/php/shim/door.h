@@ -193,7 +193,8 @@ enum cr_function {
 enum cr_leaves {
 	CR_STAYS = 0,  /* there is none, or nobody who gets it */
 	CR_LEAVES = 1, /* the visitor gets or has it */
-	CR_HELD = 2    /* the response is held back; see `decide` */
+	CR_HELD = 2,   /* the response is held back; see `decide` */
+	CR_HELD_WRAPPED = 3 /* and a handler that wraps ours leaves variables behind */
 };
 
 /* What makes a held response leave before the session's content is final. */

@@ -136,10 +136,25 @@ PS_OPEN_FUNC(cloakroom)
 	return ok && !EG(exception) ? SUCCESS : FAILURE;
 }
 
+/* What becomes of the session's ticket when it is closed. */
+static int ticket(void)
+{
+	cr_write write = {0};
+
+	if (!cloakroom_holds()) {
+		return cookie_leaves() ? CR_LEAVES : CR_STAYS;
+	}
+	if (PS(mod) == &ps_mod_cloakroom) {
+		return CR_HELD;
+	}
+	cloakroom_count_variables(&write);
+	return write.variables ? CR_HELD_WRAPPED : CR_HELD;
+}
+
 PS_CLOSE_FUNC(cloakroom)
 {
 	*mod_data = NULL;
-	cloakroom_door->close(cloakroom_caller(), cloakroom_holds() ? CR_HELD : cookie_leaves() ? CR_LEAVES : CR_STAYS);
+	cloakroom_door->close(cloakroom_caller(), ticket());
 	cloakroom_restore_php();
 	cloakroom_log();
 	return SUCCESS;

@@ -234,8 +234,36 @@ static bool is_for_everybody(void)
 
 	return method && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) && SG(sapi_headers).http_response_code == 200
 		&& !SG(request_info).auth_user && !SG(request_info).auth_digest
+		/* A web server that has looked at the password itself, or at a certificate, says only whom it has let in. */
+		&& !is_set("REMOTE_USER", sizeof("REMOTE_USER") - 1) && !is_set("REDIRECT_REMOTE_USER", sizeof("REDIRECT_REMOTE_USER") - 1)
 		&& !is_set("HTTP_AUTHORIZATION", sizeof("HTTP_AUTHORIZATION") - 1)
 		&& !is_set("REDIRECT_HTTP_AUTHORIZATION", sizeof("REDIRECT_HTTP_AUTHORIZATION") - 1);
+}
+
+/* At the end of the page's own line, where there is one: nginx before 1.23 obeys only the last of several. */
+static void vary_by_cookie(sapi_headers_struct *headers)
+{
+	static const char vary[] = "Vary: Cookie", more[] = ", Cookie";
+	zend_llist_element *at;
+	sapi_header_struct *last = NULL;
+
+	for (at = headers->headers.head; at; at = at->next) {
+		sapi_header_struct *header = (sapi_header_struct *)at->data;
+		if (cloakroom_header_is(header, "Vary", sizeof("Vary") - 1)) {
+			last = header;
+		}
+	}
+	if (last) {
+		char *line = emalloc(last->header_len + sizeof(more));
+		memcpy(line, last->header, last->header_len);
+		memcpy(line + last->header_len, more, sizeof(more));
+		efree(last->header);
+		last->header = line;
+		last->header_len += sizeof(more) - 1;
+	} else {
+		sapi_header_struct header = { estrndup(vary, sizeof(vary) - 1), sizeof(vary) - 1 };
+		zend_llist_add_element(&headers->headers, &header);
+	}
 }
 
 static void settle_headers(sapi_headers_struct *headers)
@@ -244,9 +272,7 @@ static void settle_headers(sapi_headers_struct *headers)
 
 	if ((held.decision & CR_CACHEABLE) && no_cookies && is_for_everybody() && cloakroom_drop_limiter(headers)
 		&& (held.decision & CR_VARY)) {
-		static const char vary[] = "Vary: Cookie";
-		sapi_header_struct header = { estrndup(vary, sizeof(vary) - 1), sizeof(vary) - 1 };
-		zend_llist_add_element(&headers->headers, &header);
+		vary_by_cookie(headers);
 	}
 }
 
@@ -269,8 +295,9 @@ static void let_go(void)
 	}
 	if (held.deferred) {
 		held.deferred = false;
-		settle_headers(&SG(sapi_headers));
+		/* What PHP code has set since then is not what leaves. */
 		SG(sapi_headers).http_response_code = held.response_code;
+		settle_headers(&SG(sapi_headers));
 		SG(sapi_headers).http_status_line = held.status_line;
 		held.status_line = NULL;
 		SG(headers_sent) = 0;

@@ -73,6 +73,8 @@ pub(crate) enum Leaves {
     Now,
     /// The response is held back, and it is decided at its end.
     Held,
+    /// As `Held`, with variables left in a session whose handler is one that wraps ours.
+    HeldWrapped,
 }
 
 /// The door: what this process keeps, and the request it serves.
@@ -208,10 +210,13 @@ impl Door {
             self.hold_place();
             self.request.ticket_is_void |= self.is_fresh();
         }
+        if leaves == Leaves::HeldWrapped {
+            self.is_kept_elsewhere();
+        }
         self.release_locks();
         self.before_lock = None;
         if let Some((id, session)) = self.request.closed()
-            && leaves == Leaves::Held
+            && matches!(leaves, Leaves::Held | Leaves::HeldWrapped)
         {
             self.keep_ticket(id, session);
         }

@@ -176,6 +176,7 @@ extern "C" fn close(caller: i32, cookie_leaves: i32) {
     let leaves = match cookie_leaves {
         0 => Leaves::No,
         2 => Leaves::Held,
+        3 => Leaves::HeldWrapped,
         _ => Leaves::Now,
     };
     enter((), |state| state.door.close(Caller::from_code(caller), leaves));

@@ -266,6 +266,8 @@ fn a_page_made_personal_by_something_else_keeps_its_no_store() {
     personal(site.ask_with(&[("HTTP_AUTHORIZATION", "Bearer x")], page));
     personal(site.ask_with(&[("HTTP_AUTHORIZATION", "Basic dTpw")], page));
     personal(site.ask_with(&[("REDIRECT_HTTP_AUTHORIZATION", "Bearer x")], page));
+    personal(site.ask_with(&[("REMOTE_USER", "bob"), ("AUTH_TYPE", "Negotiate")], page));
+    personal(site.ask_with(&[("REDIRECT_REMOTE_USER", "bob")], page));
     personal(site.ask(Some("_ga=1; wordpress_logged_in_x=1"), page));
     personal(site.ask(Some("wp-settings-1=x"), page));
     personal(site.ask(None, "setcookie('a', 'b'); session_start();"));
@@ -280,7 +282,10 @@ fn a_page_made_personal_by_something_else_keeps_its_no_store() {
     let site = Site::new().set("cloakroom.cache_cookies", "theme, lang_*").set("cloakroom.vary_cookie", "1");
     let reply = site.ask(Some("theme=dark; lang_x=de"), "header('Vary: Accept-Language'); session_start();").clean();
     assert_cacheable(&reply);
-    assert_eq!(reply.all("vary"), ["Accept-Language", "Cookie"]);
+    assert_eq!(reply.all("vary"), ["Accept-Language, Cookie"], "one line: some caches obey the last one alone");
+    let several = "header('Vary: A'); header('Vary: B', false); session_start();";
+    assert_eq!(site.ask(None, several).clean().all("vary"), ["A", "B, Cookie"]);
+    assert_eq!(site.ask(None, page).clean().all("vary"), ["Cookie"]);
     personal(site.ask(Some("_ga=1"), page));
 }
 
@@ -409,4 +414,49 @@ fn a_child_process_does_not_send_what_its_parent_holds_back() {
     let script = "session_start(); echo 'page'; if (!($child = pcntl_fork())) exit; pcntl_waitpid($child, $s);";
     let reply = site.ask(None, script).clean().shows("page");
     assert_cacheable(&reply);
+}
+
+#[test]
+fn what_is_set_after_the_headers_does_not_make_an_error_page_a_cacheable_one() {
+    let site = Site::new().set("output_buffering", "0");
+    let script = "session_start(); http_response_code(404); echo 'none'; http_response_code(200);";
+    let reply = site.ask(None, script);
+    assert_eq!(reply.status, 404);
+    assert!(reply.all("cache-control").concat().contains("no-store"), "{:?}", reply.headers);
+}
+
+#[test]
+fn a_session_that_was_opened_again_keeps_its_cookie_when_the_page_leaves_early() {
+    let again = "session_start(); session_write_close(); session_start();";
+    for early in ["echo 'x'; flush();", "echo str_repeat('x', 2000000);"] {
+        let site = Site::new().set("output_buffering", "0");
+        let mut visitor = Visitor::default();
+        assert_personal(&site.get(&mut visitor, &format!("{again} {early} $_SESSION['n'] = 1;")).clean());
+        site.get(&mut visitor, "session_start(); echo $_SESSION['n'];").clean().shows("1");
+        // And one that was found empty.
+        let (site, mut visitor) = emptied();
+        let site = site.set("output_buffering", "0");
+        let before = visitor.ticket.clone();
+        site.get(&mut visitor, &format!("{again} {early} $_SESSION['n'] = 2;")).clean();
+        assert_eq!(visitor.ticket, before, "it is not withdrawn");
+        site.get(&mut visitor, "session_start(); echo $_SESSION['n'];").clean().shows("2");
+    }
+}
+
+#[test]
+fn a_wrapping_handler_that_keeps_variables_elsewhere_keeps_its_cookie() {
+    let wrapper = "class Elsewhere extends SessionHandler {
+            function read($id): string|false { parent::read($id); return (string) @file_get_contents(__DIR__ . '/side-' . md5($id)); }
+            function write($id, $data): bool { return file_put_contents(__DIR__ . '/side-' . md5($id), $data) !== false; }
+        }
+        session_set_save_handler(new Elsewhere);";
+    let site = Site::new();
+    let mut visitor = Visitor::default();
+    assert_cacheable(&site.get(&mut visitor, &format!("{wrapper} session_start(); echo 'page';")).clean());
+    assert_personal(&site.get(&mut visitor, &format!("{wrapper} session_start(); $_SESSION['n'] = 1;")).clean());
+    for _ in 0..2 {
+        let reply = site.get(&mut visitor, &format!("{wrapper} session_start(); echo $_SESSION['n'];")).clean().shows("1");
+        assert!(!reply.headers.iter().any(|(_, value)| value.contains("deleted")), "{:?}", reply.headers);
+        assert!(reply.all("cache-control").concat().contains("no-store"), "{:?}", reply.headers);
+    }
 }

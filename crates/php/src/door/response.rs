@@ -8,6 +8,8 @@ use cloakroom::store::TallyKind;
 use cloakroom::{Clock, Session, SystemClock};
 use cloakroom_format::{Format, is_hollow};
 
+use super::blame::address;
+use super::request::Outcome;
 use super::{Door, PLACE_HELD};
 use crate::cookies::MARKER;
 use crate::settings::{Raw, Settings};
@@ -199,6 +201,14 @@ impl Door {
             && self.is_nothing(Format::from_code(session.format()).unwrap_or(Format::Opaque), session.payload())
     }
 
+    /// The open session has variables, and a handler that wraps ours has handed none on to us: it keeps them in a place of
+    /// its own, by the id.
+    pub(super) fn is_kept_elsewhere(&mut self) {
+        if self.request.outcome == Outcome::None && self.request.response.hold != Hold::No {
+            self.id_asked();
+        }
+    }
+
     /// The session is closed while the response is held back: its ticket's fate is decided later.
     pub(super) fn keep_ticket(&mut self, id: Vec<u8>, session: Session) {
         let saved = self.last_ok();
@@ -227,6 +237,9 @@ impl Door {
                     if self.is_fresh() { self.request.asked().map(<[u8]>::to_vec) } else { None };
             }
         }
+        // A session that was closed and opened again is decided by what it is now, not by what it was then.
+        let open = self.request.asked().map(<[u8]>::to_vec);
+        self.request.response.tickets.retain(|ticket| open.as_ref() != Some(&ticket.id));
         self.request.response.early = early;
         self.request.response.cookies.clear();
         self.request.response.cookies.extend_from_slice(cookies);
@@ -309,7 +322,7 @@ impl Door {
                 TallyKind::Early,
                 early.label(),
                 0,
-                &self.request.manners.path,
+                &address(&self.request.manners.path),
             );
         }
     }
