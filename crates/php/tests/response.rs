@@ -460,3 +460,16 @@ fn a_wrapping_handler_that_keeps_variables_elsewhere_keeps_its_cookie() {
         assert!(reply.all("cache-control").concat().contains("no-store"), "{:?}", reply.headers);
     }
 }
+
+#[test]
+fn what_is_counted_of_pages_that_leave_early_names_no_token_and_nobody() {
+    let site = Site::new().set("output_buffering", "0");
+    let address = "/reset/Ab3dEf7hIjKlMn9pQrStUv/ann@example.org/go?secret=1";
+    let reply = site.get_at(&Visitor::default(), address, "session_start(); echo 'x'; flush();").clean();
+    assert_personal(&reply);
+    let store = rusqlite::Connection::open(site.folder.join("sessions.sqlite")).expect("store");
+    let mut samples = store.prepare("SELECT DISTINCT sample FROM tally").expect("counters");
+    let samples: Vec<String> =
+        samples.query_map([], |row| row.get(0)).expect("samples").collect::<Result<_, _>>().expect("text");
+    assert_eq!(samples, ["/reset/*/*/go"]);
+}

@@ -351,10 +351,13 @@ pub(super) fn shown_name(name: &[u8]) -> String {
     String::from_utf8_lossy(name).chars().map(safe).take(LONGEST_NAME).collect()
 }
 
-/// An address without its query and without what may be a session id or somebody's token.
+/// An address without its query and without what may be a session id, somebody's token or mail address.
 pub(super) fn address(path: &str) -> String {
     let path = path.split([';', '?', '#']).next().unwrap_or_default();
     let secret = |part: &str| {
+        if part.contains('@') || part.contains("%40") {
+            return true;
+        }
         let digits = part.bytes().filter(u8::is_ascii_digit).count();
         let capitals = part.bytes().filter(u8::is_ascii_uppercase).count();
         let longest = part.split(['-', '.']).map(str::len).max().unwrap_or(0);
@@ -394,6 +397,7 @@ mod tests {
             assert_eq!(address(&format!("/reset/{id}/go?x={id}")), "/reset/*/go", "{id}");
             assert_eq!(address(&format!("/cart;sid={id}")), "/cart");
         }
+        assert_eq!(address("/leave/ann@example.org/bob%40example.org/now"), "/leave/*/*/now");
         for kept in [
             "/",
             "/2024/05/a-long-title-of-a-post-about-2-things/",
