@@ -455,7 +455,8 @@ fn a_wrapping_handler_that_keeps_variables_elsewhere_keeps_its_cookie() {
     assert_cacheable(&site.get(&mut visitor, &format!("{wrapper} session_start(); echo 'page';")).clean());
     assert_personal(&site.get(&mut visitor, &format!("{wrapper} session_start(); $_SESSION['n'] = 1;")).clean());
     for _ in 0..2 {
-        let reply = site.get(&mut visitor, &format!("{wrapper} session_start(); echo $_SESSION['n'];")).clean().shows("1");
+        let reply =
+            site.get(&mut visitor, &format!("{wrapper} session_start(); echo $_SESSION['n'];")).clean().shows("1");
         assert!(!reply.headers.iter().any(|(_, value)| value.contains("deleted")), "{:?}", reply.headers);
         assert!(reply.all("cache-control").concat().contains("no-store"), "{:?}", reply.headers);
     }
