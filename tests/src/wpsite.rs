@@ -1,5 +1,6 @@
 //! A real WordPress with the plugin, whose sessions are in a store of the test's choice; two servers.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use cloakroom_testbed::{
@@ -51,6 +52,11 @@ add_action( 'init', function () {
 	exit;
 }, 20 );";
 
+/// The plugin's folder: ours, or another version of it that `CLOAKROOM_PLUGIN` names (a folder called `cloakroom`).
+fn plugin() -> PathBuf {
+    std::env::var_os("CLOAKROOM_PLUGIN").map_or_else(|| project_root().join("wordpress/cloakroom"), PathBuf::from)
+}
+
 /// The site. PHP and nginx end first, then the store.
 #[derive(Debug)]
 pub struct WpSite {
@@ -95,11 +101,8 @@ impl WpSite {
         std::fs::write(&place, text.replace("define( 'WP_DEBUG', false );", debugged)).unwrap();
         wordpress.deactivate("cloakroom-demo/cloakroom-demo.php").unwrap();
         // A copy, as on every other site: a link would make its files' paths another folder's.
-        let copy = Command::new("cp")
-            .args(["--recursive"])
-            .arg(project_root().join("wordpress/cloakroom"))
-            .arg(wordpress.plugin_folder("cloakroom"))
-            .status();
+        let copy =
+            Command::new("cp").args(["--recursive"]).arg(plugin()).arg(wordpress.plugin_folder("cloakroom")).status();
         assert!(copy.unwrap().success());
         wordpress.activate("cloakroom/cloakroom.php").unwrap();
         wordpress.plugin("basket", BASKET).unwrap();

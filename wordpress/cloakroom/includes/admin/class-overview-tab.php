@@ -16,13 +16,16 @@ final class Overview_Tab {
 	 * Shows it.
 	 */
 	public function show(): void {
-		$count = cloakroom_count();
+		$hour  = Samples::recent();
+		$count = null === $hour ? cloakroom_count() : array_combine( array( 'live', 'owned', 'bytes' ), Samples::all()[ $hour ] ) + array( 'estimate' => true );
 		if ( ! isset( $count['live'] ) ) {
 			/* translators: %s: the reason. */
 			Markup::note( sprintf( __( 'The session store does not answer: %s', 'cloakroom' ), cloakroom_error() ), 'error' );
 			return;
 		}
-		Samples::take( $count );
+		if ( null === $hour ) {
+			Samples::take( $count );
+		}
 		$live  = (int) $count['live'];
 		/* translators: %s: a number. */
 		$about = $count['estimate'] ? _x( 'about %s', 'a number that is estimated', 'cloakroom' ) : '%s';
@@ -31,8 +34,14 @@ final class Overview_Tab {
 		$this->fact( sprintf( $about, number_format_i18n( (int) $count['owned'] ) ), __( 'of people who are logged in', 'cloakroom' ) );
 		$this->fact( sprintf( $about, Markup::size( (int) $count['bytes'] ) ), __( 'all together', 'cloakroom' ) );
 		$this->fact( Markup::size( $live > 0 ? intdiv( (int) $count['bytes'], $live ) : 0 ), __( 'each, on average', 'cloakroom' ) );
-		$this->fact( sprintf( $about, number_format_i18n( (int) $count['ended'] ) ), __( 'ended lately', 'cloakroom' ) );
+		if ( isset( $count['ended'] ) ) {
+			$this->fact( sprintf( $about, number_format_i18n( (int) $count['ended'] ) ), __( 'ended lately', 'cloakroom' ) );
+		}
 		echo '</ul>';
+		if ( null !== $hour ) {
+			/* translators: %s: a time. */
+			echo '<p class="description">' . esc_html( sprintf( __( 'There are so many that they are counted only once an hour, the last time after %s.', 'cloakroom' ), (string) wp_date( get_option( 'time_format' ), $hour * HOUR_IN_SECONDS ) ) ) . '</p>';
+		}
 		$this->attention();
 		echo '<h2>' . esc_html__( 'The last two weeks', 'cloakroom' ) . '</h2>';
 		Plot::show( Samples::all() );

@@ -22,6 +22,9 @@ final class Samples {
 	/** How many are kept: two weeks. */
 	public const MOST = 336;
 
+	/** Beyond so many sessions the screen does not count by itself: some stores have to look at each one for that. */
+	public const LARGE = 100_000;
+
 	/**
 	 * Adds actions.
 	 */
@@ -51,7 +54,8 @@ final class Samples {
 		}
 		$samples = self::all();
 		$hour    = intdiv( time(), HOUR_IN_SECONDS );
-		if ( isset( $samples[ $hour ] ) ) {
+		// The first of an hour stays, unless the store has become large since: then the screen looks at the sample alone.
+		if ( isset( $samples[ $hour ] ) && ( (int) $count['live'] <= self::LARGE || $samples[ $hour ][0] > self::LARGE ) ) {
 			return;
 		}
 		$samples[ $hour ] = array( (int) $count['live'], (int) $count['owned'], (int) $count['bytes'] );
@@ -62,6 +66,16 @@ final class Samples {
 		} else {
 			update_option( self::OPTION, $samples, false );
 		}
+	}
+
+	/**
+	 * The hour whose sample the screen may show instead of counting, or null: there is one, not older than two hours, and the store
+	 * is large.
+	 */
+	public static function recent(): ?int {
+		$samples = self::all();
+		$hour    = array_key_last( $samples );
+		return null !== $hour && $hour >= intdiv( time(), HOUR_IN_SECONDS ) - 2 && $samples[ $hour ][0] > self::LARGE ? $hour : null;
 	}
 
 	/**
