@@ -106,7 +106,7 @@ fn checks(screen: &Chromium) -> Vec<(String, String)> {
 }
 
 fn log_in(shop: &Shop) -> Chromium {
-    let screen = Chromium::start_with(&["--window-size=1200,2300"]).unwrap();
+    let screen = Chromium::start_with(&["--window-size=1200,3000"]).unwrap();
     screen.open(&format!("{}/wp-login.php", shop.wordpress.url())).unwrap();
     screen.fill("#user_login", "admin").unwrap();
     screen.fill("#user_pass", shop.wordpress.admin_password()).unwrap();
@@ -178,7 +178,7 @@ fn health_screen(settings: &[(&str, &str)], picture: Option<&Path>) {
             .run(
                 "document.querySelectorAll('.health-check-accordion-trigger').forEach((button) => { \
                  if (/session/i.test(button.innerText)) button.click(); }); \
-                 document.querySelector('.site-health-view-more')?.click();",
+                 document.querySelector('.site-health-view-passed')?.click();",
                 &[],
             )
             .unwrap();

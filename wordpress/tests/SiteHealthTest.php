@@ -16,6 +16,8 @@ final class SiteHealthTest extends SessionCase {
 		require_once ABSPATH . 'wp-admin/includes/update.php';
 		require_once ABSPATH . 'wp-admin/includes/misc.php';
 		delete_option( \Cloakroom\Callers::OPTION );
+		$fresh = new \ReflectionProperty( \Cloakroom\Callers::class, 'fresh' );
+		$fresh->setValue( null, array() );
 		$closed = new \ReflectionProperty( Own_Calls::class, 'closed' );
 		$closed->setValue( null, '' );
 	}

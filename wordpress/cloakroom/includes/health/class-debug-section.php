@@ -102,7 +102,9 @@ final class Debug_Section {
 		}
 		foreach ( array_slice( Blame::starts(), 0, 10 ) as $n => $start ) {
 			/* translators: 1: file and line, 2: number of sessions, 3: number of sessions that stayed empty. */
-			$fields[ 'starts_' . $n ] = self::field( sprintf( __( 'Starts sessions: %s', 'cloakroom' ), $start['who'] ), sprintf( __( '%1$s; about %2$s in a week, %3$s of these empty', 'cloakroom' ), $start['where'], number_format_i18n( $start['starts'] ), number_format_i18n( $start['empty'] ) ) );
+			$text = sprintf( __( '%1$s; about %2$s in a week, %3$s of these empty', 'cloakroom' ), $start['where'], number_format_i18n( $start['starts'] ), number_format_i18n( $start['empty'] ) );
+			/* translators: %s: who, such as "plugin tracker". */
+			$fields[ 'starts_' . $n ] = self::field( sprintf( __( 'Starts sessions: %s', 'cloakroom' ), $start['who'] ), $text );
 		}
 		foreach ( array_values( Callers::all() ) as $n => $caller ) {
 			/* translators: %s: an interface, such as WP_Session. */
