@@ -212,7 +212,6 @@ final class ShopHandlerTest extends ShopCase {
 		$this->assertNotSame( $guest, $handler->get_customer_id() );
 		$this->assertFalse( $this->read( $handler, '_has_cookie' ) );
 		$this->assertSame( array( $this->cookie, '' ), array( WC()->cookies[0]['name'], WC()->cookies[0]['value'] ) );
-		do_action( 'shutdown_is_not_run_here' );
 		$handler->save_data();
 		$this->assertSame( array( 'cart' => self::cart( 1 ) ), $this->stored( $guest ) );
 	}
@@ -286,6 +285,18 @@ final class ShopHandlerTest extends ShopCase {
 		$handler->set( 'cart', self::cart( 1 ) );
 		$handler->save_data();
 		$this->assertEqualsWithDelta( time() + 4 * DAY_IN_SECONDS, \Cloakroom\Shop\Cart::open( $guest )->expires(), 5 );
+	}
+
+	public function test_a_deadline_that_is_set_anew_is_stored_with_the_next_save(): void {
+		$guest = self::guest();
+		$this->put( $guest, array( 'a' => 1 ) );
+		$this->come_with( $guest );
+		$handler = $this->handler();
+		add_filter( 'wc_session_expiration', static fn () => 30 * DAY_IN_SECONDS );
+		$handler->set_session_expiration();
+		$handler->set( 'a', 2 );
+		$handler->save_data();
+		$this->assertEqualsWithDelta( time() + 30 * DAY_IN_SECONDS, \Cloakroom\Shop\Cart::open( $guest )->expires(), 5 );
 	}
 
 	public function test_a_record_ends_on_time_without_any_cleaning(): void {

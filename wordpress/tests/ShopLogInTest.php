@@ -186,6 +186,39 @@ final class ShopLogInTest extends ShopCase {
 		$this->assertEquals( array( 'cart' => self::cart( 1, 2 ) ), $this->stored( $user ) );
 	}
 
+	public function test_what_a_filter_drops_at_the_log_in_does_not_come_along(): void {
+		$guest = self::guest();
+		$user  = $this->user();
+		$this->put( $guest, array( 'cart' => self::cart( 1 ), 'ext_tracking' => 'abc' ) );
+		$this->come_with( $guest );
+		wp_set_current_user( (int) $user );
+		add_filter( 'woocommerce_restored_session_data', static fn ( $data ) => array_diff_key( $data, array( 'ext_tracking' => 1 ) ) );
+		$this->handler();
+		$this->assertSame( array( 'cart' => self::cart( 1 ) ), $this->stored( $user ) );
+	}
+
+	public function test_a_user_who_follows_a_link_gets_its_cart_and_keeps_the_rest(): void {
+		$giver = self::guest();
+		$user  = $this->user();
+		$this->put( $giver, array( 'cart' => self::cart( 1 ) ) );
+		$this->put( $user, array( 'cart' => self::cart( 2 ), 'only' => 'user' ) );
+		wp_set_current_user( (int) $user );
+		$_GET['session'] = self::token( $giver );
+		$this->assertSame( self::cart( 1 ), $this->handler()->get( 'cart' ) );
+		$this->assertEquals( array( 'cart' => self::cart( 1 ), 'only' => 'user', 'previous_customer_id' => $giver ), $this->stored( $user ) );
+	}
+
+	public function test_a_user_who_has_forgotten_the_session_and_writes_takes_nothing_out(): void {
+		$user = $this->user();
+		$this->put( $user, array( 'cart' => self::cart( 1 ) ) );
+		wp_set_current_user( (int) $user );
+		$handler = $this->handler();
+		$handler->forget_session();
+		$handler->set( 'x', 1 );
+		$handler->save_data();
+		$this->assertEquals( array( 'cart' => self::cart( 1 ), 'x' => 1 ), $this->stored( $user ) );
+	}
+
 	public function test_a_deleted_user_takes_the_cart_along(): void {
 		require_once ABSPATH . 'wp-admin/includes/user.php';
 		$user = $this->user();

@@ -78,8 +78,7 @@ final class Parts {
 	 * @return array<array-key, mixed>|null Null where it has to stay in one piece.
 	 */
 	private static function opened( string $kind, string $text ): ?array {
-		// References count the values of the whole text: none of it can stand alone.
-		if ( ! str_starts_with( $text, 'a:' ) || 1 === preg_match( '/[;{][rR]:\d+;/', $text ) ) {
+		if ( ! str_starts_with( $text, 'a:' ) ) {
 			return null;
 		}
 		// phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.PHP.DiscouragedPHPFunctions -- the shop's own text; makes no objects.
@@ -92,6 +91,7 @@ final class Parts {
 			'codes'   => self::codes( $value ),
 			'notices' => self::notices( $value ),
 		};
+		// References count the values of the whole text: an item that has some is another text when it stands alone.
 		if ( null === $parts || self::closed( $kind, $parts ) !== $text ) {
 			return null;
 		}

@@ -93,8 +93,8 @@ final class Site_Key {
 	 * @return string|null 64 hexadecimal digits; null where none of them is secret.
 	 */
 	public static function of_constants( array $constants ): ?string {
-		// phpcs:ignore WordPress.WP.I18n.MissingArgDomain -- WordPress's own text, as it stands in a translated sample.
-		$placeholders = array( self::PLACEHOLDER, __( 'put your unique phrase here' ) );
+		// phpcs:ignore WordPress.WP.I18n -- WordPress's own text, as it stands in a translated sample.
+		$placeholders = array( self::PLACEHOLDER, translate( self::PLACEHOLDER ) );
 		foreach ( self::PAIRS as $pair ) {
 			$key  = $constants[ $pair . '_KEY' ] ?? null;
 			$salt = $constants[ $pair . '_SALT' ] ?? null;
