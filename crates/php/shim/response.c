@@ -469,25 +469,32 @@ static ZEND_FUNCTION(observed_finish_request)
 	had_finish_request(INTERNAL_FUNCTION_PARAM_PASSTHRU);
 }
 
+static void write_session(void)
+{
+	php_session_flush(1);
+}
+
+/* Goes on after an exit inside. A function of its own, one zend_try in each: what longjmp leaves of locals is undefined. */
+static zend_never_inline void guarded(void (*work)(void))
+{
+	zend_try {
+		work();
+	} zend_end_try();
+}
+
 void cloakroom_response_final(void)
 {
 	if (held.state == HOLDING) {
-		zend_try {
-			php_session_flush(1);
-		} zend_end_try();
+		guarded(write_session);
 	}
 	/* What the write has printed may have made it leave. */
 	if (held.state == HOLDING) {
 		decide(CR_FINAL);
-		zend_try {
-			let_go();
-		} zend_end_try();
+		guarded(let_go);
 	}
 	held.over = true;
 	if (held.state != OPEN) {
-		zend_try {
-			cloakroom_log();
-		} zend_end_try();
+		guarded(cloakroom_log);
 	}
 }
 

@@ -302,6 +302,17 @@ fn what_reads_or_removes_is_blamed_for_no_write() {
 }
 
 #[test]
+fn a_session_with_nothing_but_what_does_not_count_stayed_empty() {
+    let page = "session_start(); $_SESSION['_token'] = bin2hex(random_bytes(4)); $_SESSION['flash_old'] = ['x'];";
+    for (ignored, event) in [("_token, flash_*", "empty"), ("_token", "changed")] {
+        let site = Site::new().set("cloakroom.blame", "1").set("cloakroom.ignore_keys", ignored);
+        site.get(&mut Visitor::default(), page).clean();
+        let starts: Vec<String> = blamed(&site).into_iter().filter(|label| !label.starts_with("write ")).collect();
+        assert!(starts.len() == 1 && starts[0].starts_with(event), "{ignored}: {starts:?}");
+    }
+}
+
+#[test]
 fn a_session_that_php_starts_by_itself_is_blamed_on_its_setting() {
     let site = Site::new().set("cloakroom.blame", "1").set("session.auto_start", "1");
     site.get(&mut Visitor::default(), "echo 1;").clean();

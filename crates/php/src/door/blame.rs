@@ -250,7 +250,10 @@ impl Blame {
 
     /// What became of the session.
     fn event(&self) -> &'static str {
-        let empty = |variables: &Variables| cloakroom_format::is_empty(variables.format, &variables.payload);
+        let ignored = &self.site.settings.ignore_keys;
+        let empty = |variables: &Variables| {
+            cloakroom_format::is_hollow(variables.format, &variables.payload, |name| ignored.cover(name))
+        };
         let Some(before) = &self.before else { return "kept" };
         let after = self.after.as_ref().unwrap_or(before);
         if self.destroyed {
