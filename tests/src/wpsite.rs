@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use cloakroom_testbed::{
-    Browser, Mariadb, NginxOptions, PhpSettings, Wordpress, WordpressOptions, has_all, project_root,
+    Browser, Mariadb, NginxOptions, PhpSettings, Wordpress, WordpressOptions, has_all, project_root, wait_until,
 };
 
 use crate::{Backend, Store, extension};
@@ -43,7 +44,14 @@ add_action( 'init', function () {
 			echo wp_json_encode( call_user_func( $all['cloakroom']['callback'], $user->user_email, 1 ) );
 			break;
 		case 'policy':
-			\Cloakroom\Owner\Policy::change( array( $_GET['name'] => '1' === $_GET['value'] ) );
+			\Cloakroom\Owner\Policy::change( array( $_GET['name'] => 'network' === $_GET['name'] ? $_GET['value'] : '1' === $_GET['value'] ) );
+			break;
+		case 'second_site':
+			update_site_option( 'active_sitewide_plugins', array( 'cloakroom/cloakroom.php' => time(), 'basket/basket.php' => time() ) );
+			$made = wp_insert_site( array( 'domain' => $_SERVER['HTTP_HOST'], 'path' => '/two/', 'user_id' => 1, 'title' => 'Two' ) );
+			// A port is lost on the way.
+			$GLOBALS['wpdb']->update( $GLOBALS['wpdb']->blogs, array( 'domain' => $_SERVER['HTTP_HOST'] ), array( 'blog_id' => 2 ) );
+			echo is_wp_error( $made ) ? $made->get_error_message() : $made;
 			break;
 		case 'count':
 			echo wp_json_encode( cloakroom_count() );
@@ -151,6 +159,38 @@ impl WpSite {
         let reply = visitor.get(&format!("/?basket={item}")).unwrap();
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.body.trim_start_matches("<body>").to_owned()
+    }
+
+    /// Makes a network of it, with a second site at `/two/`.
+    pub fn into_network(self) -> Self {
+        let address = self.url();
+        let domain = address.trim_start_matches("http://");
+        let code = format!(
+            "require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+            global $wpdb;
+            foreach ( $wpdb->tables( 'ms_global' ) as $table => $prefixed ) {{ $wpdb->$table = $prefixed; }}
+            install_network();
+            $made = populate_network( 1, '{domain}', 'admin@example.invalid', 'Network', '/', false );
+            if ( is_wp_error( $made ) ) {{ echo $made->get_error_message(); }}"
+        );
+        let said = self.wordpress.php(&code).unwrap();
+        let place = self.wordpress.site().root().join("wp-config.php");
+        let text = std::fs::read_to_string(&place).unwrap();
+        let network = format!(
+            "define( 'MULTISITE', true );\ndefine( 'SUBDOMAIN_INSTALL', false );\n\
+             define( 'DOMAIN_CURRENT_SITE', '{domain}' );\ndefine( 'PATH_CURRENT_SITE', '/' );\n\
+             define( 'SITE_ID_CURRENT_SITE', 1 );\ndefine( 'BLOG_ID_CURRENT_SITE', 1 );\n$table_prefix"
+        );
+        std::fs::write(&place, text.replace("$table_prefix", &network)).unwrap();
+        let mut answer = String::new();
+        // Servers may remember the file for two seconds.
+        let made = wait_until("a network", Duration::from_secs(20), || {
+            answer =
+                self.wordpress.browser().get("/?site_does=second_site").map(|reply| reply.body).unwrap_or_default();
+            answer == "2"
+        });
+        assert!(made.is_ok(), "{said} {answer} {}", self.logs());
+        self
     }
 
     /// What PHP has logged.

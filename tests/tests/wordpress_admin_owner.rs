@@ -133,3 +133,52 @@ fn a_site_may_keep_sessions_over_log_out_and_password() {
     assert_eq!(WpSite::basket(&phone, ""), "hat");
     site.assert_quiet();
 }
+
+#[test]
+fn a_networks_sites_share_sessions_or_not_as_it_says_and_its_screen_is_for_its_own_administrators() {
+    if !WpSite::is_there() {
+        return;
+    }
+    let site = WpSite::start(Store::Sqlite).into_network();
+    let basket = |visitor: &Browser, place: &str| {
+        let reply = visitor.get(&format!("{place}?basket=")).unwrap();
+        reply.body.trim_start_matches("<body>").to_owned()
+    };
+    for (network, there) in [("", "hat"), ("site", ""), ("network", "hat")] {
+        site.does(&format!("policy&name=network&value={network}"));
+        let visitor = site.wordpress.browser();
+        WpSite::basket(&visitor, "hat");
+        assert_eq!((basket(&visitor, "/"), basket(&visitor, "/two/")), ("hat".into(), there.into()), "{network:?}");
+    }
+    let admin = site.wordpress.browser();
+    site.log_in(&admin, "admin", site.wordpress.admin_password());
+    assert_eq!(admin.get("/wp-admin/tools.php?page=cloakroom").unwrap().status, 403, "not a site's");
+    let page = admin.get("/wp-admin/network/settings.php?page=cloakroom&tab=sessions").unwrap();
+    assert!(page.status == 200 && page.body.contains("cloakroom_end_one"), "{}", page.body);
+    let page = admin.get("/wp-admin/network/settings.php?page=cloakroom&tab=settings").unwrap();
+    assert!(page.body.contains("cloakroom-network"), "{}", page.body);
+    site.assert_quiet();
+}
+
+#[test]
+fn wordpresss_own_button_ends_the_sessions_of_other_devices_too() {
+    let Some(site) = site(Store::Sqlite) else { return };
+    let (desk, phone) = (device(&site, "anna", PASSWORD, "coat"), device(&site, "anna", PASSWORD, "hat"));
+    let page = desk.get("/wp-admin/profile.php").unwrap().body;
+    let field = |name: &str| {
+        let at = page.find(&format!("name=\"{name}\"")).unwrap();
+        page[at..].split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    let (nonce, user) = (field("_wpnonce"), field("checkuser_id"));
+    let press = |nonce: &str| {
+        let fields = [("action", "destroy-sessions"), ("nonce", nonce), ("user_id", &user)];
+        desk.post("/wp-admin/admin-ajax.php", &fields).unwrap().body
+    };
+    press("0123456789");
+    assert_eq!(WpSite::basket(&phone, ""), "hat", "not without a nonce");
+    let answer = press(&nonce);
+    assert!(answer.contains("\"success\":true"), "{answer}");
+    assert_eq!((WpSite::basket(&phone, ""), WpSite::basket(&desk, "")), (String::new(), "coat".into()));
+    assert!(WpSite::is_logged_in(&desk) && !WpSite::is_logged_in(&phone));
+    site.assert_quiet();
+}
