@@ -31,6 +31,20 @@ abstract class ShopCase extends TestCase {
 		$this->setUp();
 	}
 
+	/** Other tests count what lives. */
+	public static function tearDownAfterClass(): void {
+		self::end_all_carts();
+	}
+
+	public static function end_all_carts(): void {
+		$cursor = null;
+		do {
+			$page = cloakroom_page( array( 'named' => true ), $cursor, 500 );
+			array_map( 'cloakroom_end', array_column( $page['rows'], 'key' ) );
+			$cursor = $page['next'];
+		} while ( null !== $cursor );
+	}
+
 	/** Nothing of the request before is left but the browser's cookies. */
 	protected function new_request(): void {
 		\Shop_Double::$instance = new \Shop_Double();

@@ -3,6 +3,8 @@
 
 namespace Cloakroom\Tests;
 
+require_once __DIR__ . '/ShopCase.php';
+
 use PHPUnit\Framework\TestCase;
 
 /** The shop's sessions in pages, over HTTP, on two application servers: several PHP processes, one cart. */
@@ -11,6 +13,10 @@ final class ShopPagesTest extends TestCase {
 	private const SLUG = 'shop-double';
 
 	private string $folder;
+
+	public static function tearDownAfterClass(): void {
+		ShopCase::end_all_carts();
+	}
 
 	protected function setUp(): void {
 		$this->folder = WP_PLUGIN_DIR . '/' . self::SLUG;
