@@ -16,10 +16,18 @@ fn a_round(url: &str) {
             common::keep(&engine, name, b"cart|i:1;", (n < 4).then_some("site:42")).await;
         }
     });
-    drop(engine);
+    let ring = cloakroom::KeyRing::new(vec![cloakroom::SiteKey::new([7; 32])]);
+    let shop = engine.sibling().namespace(cloakroom::Namespace::new("\0named").expect("short")).ring(ring).build();
+    common::wait(async {
+        let mut cart = shop.open_named(common::budget(), b"cart:42", common::LIFETIME).await.expect("opened");
+        cart.set_owner(Some(cloakroom::Owner::new("site:42").expect("short")));
+        cart.commit(&shop, common::budget(), b"a:1:{s:3:\"tea\";i:2;}", 3).await.expect("kept");
+    });
+    drop((engine, shop));
     let run = |line: &[&str]| m.run(&[line, &["--store", url]].concat());
 
-    assert_eq!(run(&["count", "--json"]).json()["live"], 12);
+    assert_eq!(run(&["count", "--json"]).json()["live"], 13);
+    assert_eq!(run(&["count", "--namespace", "", "--json"]).json()["named"], 1);
     let mut keys = std::collections::BTreeSet::new();
     let mut after = None::<String>;
     for _ in 0..50 {
@@ -34,18 +42,21 @@ fn a_round(url: &str) {
             break;
         }
     }
-    assert_eq!(keys.len(), 12, "every session is on some page");
-    assert_eq!(run(&["list", "--owner", "site:42", "--json"]).json()["sessions"].as_array().map(Vec::len), Some(4));
+    assert_eq!(keys.len(), 13, "every session is on some page");
+    assert_eq!(run(&["list", "--owner", "site:42", "--json"]).json()["sessions"].as_array().map(Vec::len), Some(5));
+    assert_eq!(run(&["list", "--named", "--json"]).json()["sessions"].as_array().map(Vec::len), Some(1));
 
     let key = cloakroom::Key::of(&cloakroom::Namespace::default(), &id(&names[7])).to_hex();
     let shown = run(&["show", &key[..9]]);
     assert!(shown.out.contains(&key) && shown.out.contains("live"), "{shown:?}");
     assert!(!shown.out.contains(&names[7]), "no session id is printed");
     assert_eq!(run(&["end", &key[..9], "--yes", "--json"]).json()["ended"], 1);
-    assert_eq!(run(&["end", "--owner", "site:42", "--yes", "--json"]).json()["ended"], 4);
-    assert_eq!(run(&["count", "--json"]).json()["live"], 7);
+    let ended = run(&["end", "--owner", "site:42", "--yes", "--json"]).json();
+    assert_eq!((&ended["ended"], &ended["spared"]), (&4.into(), &1.into()), "the cart stays");
+    assert_eq!(run(&["count", "--json"]).json()["live"], 8);
     assert_eq!(run(&["end", "--older-than", "1h", "--yes", "--json"]).json()["ended"], 0);
     assert_eq!(run(&["end", "--all", "--yes", "--json"]).json()["ended"], 7);
+    assert_eq!(run(&["end", "--owner", "site:42", "--named", "--yes", "--json"]).json()["ended"], 1);
     assert_eq!(run(&["count", "--json"]).json()["live"], 0);
     assert_eq!(run(&["sweep"]).code, 0);
 
