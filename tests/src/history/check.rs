@@ -330,7 +330,8 @@ impl<'a> Judgement<'a> {
             return read.vars.owned().any(|owned| owned == tag).then(|| again(tag));
         }
         // What overlaps a rotation adds only what does not conflict; this one was told that it did.
-        let moved = removal.stored_at.is_some_and(|key| self.lines.leading_from(key).next().is_some());
+        let before = |link: &Link<'_>| link.begin < removal.since();
+        let moved = removal.stored_at.is_some_and(|key| self.lines.leading_from(key).any(before));
         let yielded = target == LIST && removal.disputed && moved;
         if yielded || self.kept_by_a_rotation(removal, read) {
             return None;

@@ -73,6 +73,7 @@ fn run(cases: Vec<Case>, most: usize) -> (Seen, Vec<Broke>) {
                             "{} {:?} {:?} {} {} {}",
                             seen.states, case.start, case.pages, case.faults, case.evictions, case.passes
                         );
+                        broke.iter().for_each(|broke| println!("{}", broke.text));
                     }
                     let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
                     result.0.states += seen.states;

@@ -291,7 +291,7 @@ impl Facts<'_> {
                     Edit::Remove(name) => Some(name.to_string()),
                     Edit::Append(_) => None,
                 };
-                let conflicted = path.len() > 1
+                let conflicted = self.went_to_a_successor(at, op)
                     && matches!(&op.told, Some(Told::Committed(Committed::Merged { conflicts }))
                         if conflicts.iter().any(|c| Some(c) == name.as_ref()));
                 let overridden = op.edits[position + 1..].iter().any(|e| same_place(e, edit))
@@ -313,11 +313,41 @@ impl Facts<'_> {
         Ok(())
     }
 
+    /// Whether it found its record moved, and so committed where the side that rotated wins. What it stored before the
+    /// rotation was in no conflict with it.
+    fn went_to_a_successor(&self, at: usize, op: &Op) -> bool {
+        let moved = self.links.get(&op.to).is_some_and(|link| Some(link.seq) < op.end);
+        let here = |e: &Event| e.op == Some(at) && e.id == op.to && e.after.as_ref().is_some_and(|r| r.state.is_live());
+        moved && !self.events.iter().any(here)
+    }
+
+    /// Whether somebody who may have set a variable anew after it was removed lost it to this value, or it is his.
+    fn set_anew(&self, removal: &Op, name: &str, value: u32) -> bool {
+        let sets = |op: &Op, wanted: Option<u32>| {
+            op.edits.iter().any(|e| matches!(e, Edit::Set(n, v) if *n == name && wanted.is_none_or(|w| w == *v)))
+        };
+        let start = removal.start.unwrap_or(0);
+        let stored = |op: &Op| op.acknowledged() || matches!(op.told, None | Some(Told::Failed { unknown: true, .. }));
+        let anew = |op: &&Op| {
+            let knew = self.loaded(op.who, op.start.unwrap_or(0)) > start || op.who == removal.who;
+            sets(op, None) && stored(op) && (self.wins(op) || knew)
+        };
+        self.ops.iter().filter(anew).any(|first| {
+            let begun = first.start.unwrap_or(0);
+            // To whom the variable was another one all the time, the later committer's value is the one that stays.
+            self.ops.iter().any(|last| sets(last, Some(value)) && (!last.over_before(begun) || self.wins(last)))
+        })
+    }
+
+    /// Whether its request rotates or changes the owner, and so wins conflicts.
+    fn wins(&self, op: &Op) -> bool {
+        let page = self.page(op.who);
+        page.sets_owner() || page == Page::Rotate || page.attacks()
+    }
+
     /// Whether another operation explains that a change is not there.
     fn overrides(&self, other: &Op, op: &Op, edit: &Edit, now: &Vars) -> bool {
-        let wins = |other: &Op| {
-            self.page(other.who).sets_owner() || self.page(other.who) == Page::Rotate || self.page(other.who).attacks()
-        };
+        let wins = |other: &Op| self.wins(other);
         let start = op.start.unwrap_or(0);
         other.edits.iter().any(|e| match (edit, e) {
             (Edit::Set(name, _), Edit::Set(n, value)) => {
@@ -327,9 +357,7 @@ impl Facts<'_> {
             (Edit::Set(name, _), Edit::Remove(n)) => name == n && now.get(name).is_none(),
             (Edit::Append(_), Edit::Remove(n)) => n == "list",
             (Edit::Remove(name), Edit::Set(n, value)) => {
-                name == n
-                    && now.get(name) == Some(&Value::Int(*value))
-                    && (wins(other) || self.loaded(other.who, other.start.unwrap_or(0)) > start || other.who == op.who)
+                name == n && now.get(name) == Some(&Value::Int(*value)) && self.set_anew(op, name, *value)
             }
             (Edit::Remove(name), Edit::Append(_)) => {
                 // A list that is changed while another removes it stays removed; one begun afterwards is a new one.
