@@ -46,13 +46,24 @@ struct Judgement<'a> {
     lines: Lines<'a>,
     /// Keys that are over, since when, and by what.
     over: BTreeMap<&'a str, (u64, &'a Op)>,
+    /// Log-ins, with whom.
+    logins: Vec<(&'a Op, &'a str)>,
+    /// Changes of which a removal explained that they are not there: under which key, at what time. It explains it under
+    /// that key and its successors from then on, so that it is not looked for at each read again.
+    removed: BTreeMap<&'a str, (&'a str, u64)>,
     broken: Vec<Broken>,
 }
 
 /// Every promise that the history shows broken.
 pub(crate) fn check(history: &History) -> Vec<Broken> {
     let lines = Lines::of(history, JUDGE);
-    let mut judgement = Judgement { history, lines, over: BTreeMap::new(), broken: Vec::new() };
+    let logins = history.ops.iter().filter_map(|op| match &op.what {
+        What::Rotate { owner: Some(owner), .. } => Some((op, owner.as_str())),
+        _ => None,
+    });
+    let logins = logins.collect();
+    let (over, removed) = (BTreeMap::new(), BTreeMap::new());
+    let mut judgement = Judgement { history, lines, over, logins, removed, broken: Vec::new() };
     judgement.endings();
     judgement.rotations();
     for op in &history.ops {
@@ -212,11 +223,8 @@ impl<'a> Judgement<'a> {
                 !self.history.ops.iter().any(was)
             }
             "Ended" => {
-                let family = |key: &str| {
-                    key == op.key
-                        || lines.sources(key).contains(op.key.as_str())
-                        || lines.sources(&op.key).contains(key)
-                };
+                let (sources, targets) = (lines.sources(&op.key), lines.targets(&op.key));
+                let family = |key: &str| sources.contains(key) || targets.contains(key);
                 self.history.ops.iter().filter(before).filter(|other| may_be(other)).any(|other| match &other.what {
                     What::EndOwner(_) => true,
                     What::End { live, frozen } => (*live || *frozen) && family(&other.key),
@@ -294,9 +302,9 @@ impl<'a> Judgement<'a> {
         let (past, sources) = (self.lines.past(read.key), self.lines.sources(read.key));
         let list: BTreeSet<&str> = read.vars.list().iter().map(String::as_str).collect();
         let owned: BTreeSet<&str> = read.vars.owned().collect();
-        let (mut found, mut least) = (Vec::new(), 0);
+        let (mut found, mut explained, mut least) = (Vec::new(), Vec::<&'a str>::new(), 0);
         for traced in self.lines.stored_under(&past).filter(|traced| traced.since() < read.op.begin) {
-            let tag = traced.change.tag.as_str();
+            let tag: &'a str = traced.change.tag.as_str();
             let there = match &traced.change.edit {
                 Edit::Append => list.contains(tag),
                 Edit::Set => owned.contains(tag),
@@ -312,13 +320,20 @@ impl<'a> Judgement<'a> {
                     true
                 }
             };
-            if !there && !self.lines.is_removed(traced, &sources, read.end) {
+            let known = || self.removed.get(tag).is_some_and(|(key, at)| *at <= read.end && sources.contains(key));
+            if there || known() {
+                continue;
+            }
+            if self.lines.is_removed(traced, &sources, read.end) {
+                explained.push(tag);
+            } else {
                 found.push(format!("{tag} ({:?}) was acknowledged at {}", traced.change.edit, traced.since()));
             }
         }
         if read.vars.counter() < least {
             found.push(format!("the counter is {}, and {least} was added and acknowledged", read.vars.counter()));
         }
+        self.removed.extend(explained.into_iter().map(|tag| (tag, (read.key, read.end))));
         found.into_iter().for_each(|text| self.blame("no change is lost", read.op, &text));
     }
 
@@ -329,14 +344,7 @@ impl<'a> Judgement<'a> {
         if let Some(tag) = target.strip_prefix("v_") {
             return read.vars.owned().any(|owned| owned == tag).then(|| again(tag));
         }
-        // What overlaps a rotation adds only what does not conflict; this one was told that it did.
-        let before = |link: &Link<'_>| link.begin < removal.since();
-        let moved = removal.stored_at.is_some_and(|key| self.lines.leading_from(key).any(before));
-        let yielded = target == LIST && removal.disputed && moved;
-        if yielded || self.kept_by_a_rotation(removal, read) {
-            return None;
-        }
-        match &removal.change.edit {
+        let back = match &removal.change.edit {
             Edit::Remove(element) => read.vars.list().contains(element).then(|| again(element)),
             _ if target == LIST => {
                 let was_there = |tag: &&String| {
@@ -347,7 +355,12 @@ impl<'a> Judgement<'a> {
                 read.vars.list().iter().find(was_there).map(|tag| again(tag))
             }
             _ => None,
-        }
+        }?;
+        // What overlaps a rotation adds only what does not conflict; this one was told that it did.
+        let before = |link: &Link<'_>| link.begin < removal.since();
+        let moved = removal.stored_at.is_some_and(|key| self.lines.leading_from(key).any(before));
+        let yielded = target == LIST && removal.disputed && moved;
+        (!yielded && !self.kept_by_a_rotation(removal, read)).then_some(back)
     }
 
     /// Whoever rotates wins: where somebody removed the list as a whole meanwhile, it stays as the rotation has it, also
@@ -395,14 +408,9 @@ impl<'a> Judgement<'a> {
 
     fn login(&mut self, read: &Read<'a>) {
         let past = self.lines.past(read.key);
-        let logins = || {
-            self.history.ops.iter().filter_map(|op| match &op.what {
-                What::Rotate { owner: Some(owner), .. } if op.group == read.op.group => Some((op, owner)),
-                _ => None,
-            })
-        };
+        let logins = || self.logins.iter().filter(|(op, _)| op.group == read.op.group);
         let found = match read.owner {
-            Some(owner) if !logins().any(|(op, o)| o == owner && op.begin < read.end) => {
+            Some(owner) if !logins().any(|(op, o)| *o == owner && op.begin < read.end) => {
                 Some(("value out of nothing", format!("{owner} is logged in, and never came")))
             }
             None => logins()

@@ -333,6 +333,11 @@ impl<'a> Lines<'a> {
         self.walk(key, |key| self.leading_to(key).map(|link| link.from).collect()).into_iter().collect()
     }
 
+    /// The key and those under which something of it may be.
+    pub(crate) fn targets<'k>(&'k self, key: &'k str) -> BTreeSet<&'k str> {
+        self.walk(key, |key| self.leading_from(key).map(|link| link.to).collect()).into_iter().collect()
+    }
+
     /// The key and those to which it certainly led others on.
     pub(crate) fn future<'k>(&'k self, key: &'k str) -> Vec<&'k str> {
         let leads = |link: &&Link<'_>| link.kind == Kind::Certain && link.follow;
