@@ -343,6 +343,30 @@ final class ShopHandlerTest extends ShopCase {
 		$this->assertSame( array( Site_Key::of_constants( array_filter( get_defined_constants(), static fn ( $name ) => preg_match( '/^(SECURE_AUTH|AUTH|LOGGED_IN|NONCE)_(KEY|SALT)$/', $name ), ARRAY_FILTER_USE_KEY ) ) ), Site_Key::secrets() );
 	}
 
+	public function test_the_screen_says_what_is_missing_to_who_can_mend_it(): void {
+		require_once ABSPATH . 'wp-admin/includes/class-wp-screen.php';
+		require_once ABSPATH . 'wp-admin/includes/screen.php';
+		$secrets = new \ReflectionProperty( Site_Key::class, 'secrets' );
+		$shown   = static function ( string $screen, int $user ): string {
+			set_current_screen( $screen );
+			wp_set_current_user( $user );
+			ob_start();
+			( new Shop() )->show_key();
+			return (string) ob_get_clean();
+		};
+		try {
+			$this->assertSame( '', $shown( 'plugins', 1 ), 'all is well' );
+			$secrets->setValue( null, array() );
+			$this->assertStringContainsString( '<code>cloakroom.keys</code>', $shown( 'plugins', 1 ) );
+			$this->assertSame( '', $shown( 'plugins', (int) $this->user() ) );
+			$this->assertSame( '', $shown( 'edit-post', 1 ) );
+			$this->assertSame( 'WC_Session_Handler', apply_filters( 'woocommerce_session_handler', 'WC_Session_Handler' ), 'the shop goes on as before' );
+		} finally {
+			$secrets->setValue( null, null );
+			set_current_screen( 'front' );
+		}
+	}
+
 	public function test_a_key_file_is_private_whole_and_made_once(): void {
 		$folder = sys_get_temp_dir() . '/key' . bin2hex( random_bytes( 6 ) );
 		mkdir( $folder );
