@@ -14,6 +14,7 @@
  */
 #include "shim.h"
 #include "ext/standard/php_standard.h"
+#include "php_output.h"
 #include <time.h>
 #include <unistd.h>
 
@@ -285,6 +286,7 @@ static void decide(int early)
 static void let_go(void)
 {
 	size_t used = held.used;
+	bool closed;
 
 	held.used = 0;
 	held.state = GONE;
@@ -301,7 +303,16 @@ static void let_go(void)
 		SG(sapi_headers).http_status_line = held.status_line;
 		held.status_line = NULL;
 		SG(headers_sent) = 0;
+		/*
+		 * A fatal error inside an output callback has closed PHP's output by now, and php-fpm would write the headers to
+		 * nowhere. When they were to leave it was open.
+		 */
+		closed = !(OG(flags) & PHP_OUTPUT_ACTIVATED);
+		OG(flags) |= PHP_OUTPUT_ACTIVATED;
 		sapi_send_headers();
+		if (closed) {
+			OG(flags) &= ~PHP_OUTPUT_ACTIVATED;
+		}
 	} else {
 		held.state = FINAL;
 	}

@@ -225,3 +225,18 @@ fn heads_and_redirects_and_errors_have_no_cookie_either() {
     }
     assert_eq!(records(&rig), 0);
 }
+
+#[test]
+fn a_fatal_error_in_an_output_callback_leaves_the_headers_whole() {
+    let rig = rig(PhpSettings::new());
+    let broken = "ob_start(function ($page) { ob_start(); return $page; }); session_start(); echo 'page';";
+    rig.page("empty.php", broken);
+    rig.page("full.php", &format!("{broken} $_SESSION['n'] = 1;"));
+    let reply = rig.site.browser().get("/empty.php").expect("page");
+    assert_eq!((reply.status, reply.body.as_str()), (200, ""), "as PHP answers it: {reply:?}");
+    clean(&reply);
+    let visitor = rig.site.browser();
+    let reply = visitor.get("/full.php").expect("page");
+    assert_eq!((reply.status, reply.set_cookies().len()), (200, 1), "{reply:?}");
+    assert_eq!(visitor.get("/show.php").expect("page").body, r#"{"n":1}"#);
+}
