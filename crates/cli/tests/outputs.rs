@@ -178,7 +178,7 @@ fn doctor_finds_nothing_wrong_where_nothing_is() {
 fn doctor_says_what_to_mend() {
     let m = Machine::new().with_fpm(&format!(
         "{ON}cloakroom.strict=php\ncloakroom.httponly=php\nsession.cookie_samesite=Lax\nsession.auto_start=1\n\
-         session.use_trans_sid=1\ncloakroom.id_bits=64\ncloakroom.keys=short\nsession.serialize_handler=igbinary\n"
+         session.use_trans_sid=1\ncloakroom.cookies_only=php\ncloakroom.cookie_secure=php\ncloakroom.id_bits=64\ncloakroom.keys=short\nsession.serialize_handler=igbinary\n"
     ));
     m.write(
         "/etc/php/8.2/fpm/conf.d/30-more.ini",

@@ -177,6 +177,8 @@ pub(crate) struct Settings {
     pub(crate) warn_size: u32,
     /// The cookie is Secure where the visitor came by HTTPS.
     pub(crate) cookie_secure: bool,
+    /// Ids come from cookies, whatever PHP's own setting says.
+    pub(crate) cookies_only: bool,
     /// Proxies whose word counts for that.
     pub(crate) proxies: Proxies,
     /// Where an empty session's cookie would leave, a marker leaves until the browser has brought it back.
@@ -241,9 +243,9 @@ impl Settings {
             crawler_life,
         ] = raw.values.map(|v| String::from_utf8_lossy(v).trim().to_owned());
         let id = id_shape(&id_bits)?;
-        // The shim reads these two for itself.
+        // The shim reads these two for itself, before there is a session.
         switch("cloakroom.cookie_partitioned", &cookie_partitioned)?;
-        ours_or_php("cloakroom.cookies_only", &cookies_only)?;
+        let cookies_only = ours_or_php("cloakroom.cookies_only", &cookies_only)?;
         if Prefix::parse(&cookie_prefix).is_none() {
             return wrong("cloakroom.cookie_prefix must be `none`, `host`, `secure` or empty.");
         }
@@ -333,6 +335,7 @@ impl Settings {
                     ));
                 }
             },
+            cookies_only,
             marker: match first_visit.as_str() {
                 "" | "cookie" => false,
                 "marker" => true,

@@ -209,11 +209,12 @@ fn ids(site: &Site, section: &mut Section) {
             format!("Session ids would have {bits} random bits, and less than 128 can be guessed; PHP does not start so. Set cloakroom.id_bits=256."),
         );
     }
-    if !site.on("session.use_only_cookies") || site.on("session.use_trans_sid") {
+    let theirs = site.value("cloakroom.cookies_only").eq_ignore_ascii_case("php");
+    if theirs && (!site.on("session.use_only_cookies") || site.on("session.use_trans_sid")) {
         section.problem(
             "urls",
-            "Session ids may travel in addresses, from where they get into logs, bookmarks and links to other sites. Set \
-             session.use_only_cookies=1 and session.use_trans_sid=0.",
+            "Session ids may travel in addresses, from where they get into logs, bookmarks and links to other sites. Remove \
+             cloakroom.cookies_only, or set session.use_only_cookies=1 and session.use_trans_sid=0.",
         );
     }
 }
@@ -228,14 +229,21 @@ fn cookie(site: &Site, section: &mut Section) {
     } else if !ours::refuses(site, "cloakroom.httponly") {
         section.ok("httponly", "Scripts in pages can not read the cookie.");
     }
-    let secure = site.on("session.cookie_secure");
-    if secure {
+    let always = site.on("session.cookie_secure");
+    let secure = always || !site.value("cloakroom.cookie_secure").eq_ignore_ascii_case("php");
+    if always {
         section.ok("secure", "The cookie travels over HTTPS alone (session.cookie_secure=1).");
+    } else if secure {
+        section.ok(
+            "secure",
+            "Visitors who come by HTTPS have a cookie that travels over HTTPS alone. Where a proxy ends HTTPS, name it in \
+             cloakroom.trusted_proxies.",
+        );
     } else {
         section.warning(
             "secure",
-            "session.cookie_secure is off: the cookie also travels over plain HTTP, where others on the way can read it. If \
-             the whole site is on HTTPS, set it to 1; with plain HTTP it would keep visitors from logging in.",
+            "cloakroom.cookie_secure is php and session.cookie_secure is off: the cookie also travels over plain HTTP, where others on the way can read it. If \
+             the whole site is on HTTPS, set it to 1; or remove cloakroom.cookie_secure.",
         );
     }
     match site.value("session.cookie_samesite").to_ascii_lowercase().as_str() {

@@ -176,12 +176,12 @@ impl Call<'_, '_> {
             }
         };
         bad(
-            !self.is_on("session.use_only_cookies"),
+            !settings.cookies_only && !self.is_on("session.use_only_cookies"),
             "session.use_only_cookies is off: PHP takes ids from addresses, where they are logged and passed on.",
-            "Set session.use_only_cookies=1.",
+            "Remove cloakroom.cookies_only, or set session.use_only_cookies=1.",
         );
         bad(
-            self.is_on("session.use_trans_sid"),
+            !settings.cookies_only && self.is_on("session.use_trans_sid"),
             "session.use_trans_sid is on: PHP writes ids into addresses.",
             "Set session.use_trans_sid=0.",
         );
@@ -195,13 +195,13 @@ impl Call<'_, '_> {
             "cloakroom.httponly is `php` and session.cookie_httponly is off: scripts can read the cookie.",
             "Set cloakroom.httponly=1.",
         );
-        if !self.is_on("session.cookie_secure") {
+        if !settings.cookie_secure && !self.is_on("session.cookie_secure") {
             found.say(
                 "cookie_secure",
                 true,
-                "session.cookie_secure is off: the cookie is sent without encryption, too, where the site answers so."
+                "cloakroom.cookie_secure is `php` and session.cookie_secure is off: the cookie is sent without encryption, too, where the site answers so."
                     .into(),
-                "Set session.cookie_secure=1 where the site is reached by HTTPS alone.",
+                "Remove cloakroom.cookie_secure.",
             );
         }
         if self.fact("session.cookie_samesite").is_empty() {
