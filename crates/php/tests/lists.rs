@@ -168,6 +168,9 @@ fn the_doctor_says_what_is_wrong_and_never_a_password() {
         .set("session.save_handler", "files")
         .set("session.use_trans_sid", "1")
         .set("session.use_only_cookies", "0");
+    site.cli(bad).shows("handler ");
+    // Ours come from cookies, unless the site leaves that to PHP.
+    let site = site.set("cloakroom.cookies_only", "php");
     site.cli(bad).shows("handler php.ini php.ini ");
     let site =
         Site::new().set("cloakroom.store", "redis://:hunter2@127.0.0.1:1/0").set("cloakroom.keys", &"1".repeat(64));
