@@ -38,7 +38,7 @@ final class Visit {
 	 * The session ends, and with it the ticket.
 	 */
 	public static function end(): void {
-		$ticket = Current_Session::ticket();
+		$ticket = self::ticket();
 		if ( Current_Session::is_active() || ( '' !== $ticket && self::open() ) ) {
 			$_SESSION = array();
 			session_destroy();
@@ -49,6 +49,7 @@ final class Visit {
 		if ( '' !== $ticket && ! headers_sent() && ini_get( 'session.use_cookies' ) ) {
 			$cookie = session_get_cookie_params();
 			unset( $cookie['lifetime'] );
+			$cookie['secure'] = $cookie['secure'] || is_ssl();
 			setcookie( (string) session_name(), '', array( 'expires' => 1 ) + $cookie );
 		}
 	}
@@ -79,8 +80,26 @@ final class Visit {
 	 * The key of the session that this request's visitor has, open or not; '' where there is none.
 	 */
 	public static function own_key(): string {
-		$ticket = Current_Session::ticket();
+		$ticket = self::ticket();
 		return Current_Session::is_active() || '' === $ticket ? self::key() : Record_Key::of( $ticket );
+	}
+
+	/**
+	 * The ticket that the visitor brought, or ''. With `cloakroom.cookie_prefix` and `cloakroom.host_preset` PHP learns the cookie's
+	 * name only when the session starts; before that it is looked for under the names that these give.
+	 */
+	private static function ticket(): string {
+		$ticket = Current_Session::ticket();
+		if ( '' !== $ticket || Current_Session::is_active() ) {
+			return $ticket;
+		}
+		$pattern = '/^(?:__(?:Host|Secure)-)?(?:' . preg_quote( (string) session_name(), '/' ) . '|S?SESS[0-9a-f]{32})$/D';
+		foreach ( $_COOKIE as $name => $value ) { // phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- the extension checks it.
+			if ( is_string( $value ) && '' !== $value && 1 === preg_match( $pattern, (string) $name ) ) {
+				return $value;
+			}
+		}
+		return '';
 	}
 
 	/**
@@ -92,14 +111,20 @@ final class Visit {
 	private static function with_session( callable $work ): string {
 		if ( Current_Session::is_active() ) {
 			// Something that starts a session for everyone has just made this one: it has nothing in it, and nobody knows its id.
-			if ( self::is_used() || Current_Session::ticket() === session_id() ) {
+			if ( self::is_used() || self::ticket() === session_id() ) {
 				$work();
 				return self::key();
 			}
 			return '';
 		}
 		// A ticket that is not ours, or long over, would be answered with a new session.
-		if ( '' !== Current_Session::ticket() && null !== cloakroom_show( Record_Key::of( Current_Session::ticket() ) ) && self::open() ) {
+		$ticket = self::ticket();
+		if ( '' !== $ticket && null !== cloakroom_show( Record_Key::of( $ticket ) ) && self::open() ) {
+			if ( session_id() !== $ticket && ! self::is_used() ) {
+				// It lay under a name that does not count in this request.
+				session_abort();
+				return '';
+			}
 			$work();
 			$key = self::key();
 			session_write_close();
