@@ -220,6 +220,44 @@ fn the_checker_finds_what_is_broken() {
     let blind = || Settings { merge: Some(std::sync::Arc::new(LastBlobWins)), ..Settings::default() };
     merge(blind(), vec![Page::WriteX, Page::WriteY], Start::Guest, "no lost update");
     merge(blind(), vec![Page::EmptyThenRotate], Start::Guest, "old id");
+    // Told as a conflict, which is no excuse where nobody had rotated by then.
+    let kept = Settings { merge: Some(std::sync::Arc::new(RemovalsLose)), ..Settings::default() };
+    merge(kept.clone(), vec![Page::UnsetUser, Page::WriteUser], Start::Guest, "no lost update");
+    merge(kept, vec![Page::UnsetUser, Page::WriteUser, Page::Rotate], Start::Guest, "no lost update");
+}
+
+/// Who removes what another has changed keeps it, and is told of a conflict.
+#[derive(Debug)]
+struct RemovalsLose;
+
+impl cloakroom::Merge for RemovalsLose {
+    fn merge(
+        &self,
+        base: cloakroom::Payload<'_>,
+        mine: cloakroom::Payload<'_>,
+        theirs: cloakroom::Payload<'_>,
+        prefer: cloakroom::Prefer,
+    ) -> Result<cloakroom::Merged, String> {
+        let mut merged = cloakroom::PayloadMerge::default().merge(base, mine, theirs, prefer)?;
+        let [before, mine, theirs] =
+            [base, mine, theirs].map(|p| payload::Vars::decode(p.payload).get("user").cloned());
+        if let Some(user) = theirs.filter(|user| mine.is_none() && before.as_ref().is_some_and(|was| was != user)) {
+            let mut vars = payload::Vars::decode(&merged.payload);
+            vars.0.retain(|(name, _)| name != "user");
+            vars.0.push(("user".into(), user));
+            merged = cloakroom::Merged { payload: vars.encode(), ..merged };
+            merged.conflicts = vec!["user".into()];
+        }
+        Ok(merged)
+    }
+
+    fn is_empty(&self, payload: cloakroom::Payload<'_>) -> bool {
+        payload.payload.is_empty()
+    }
+
+    fn removes(&self, before: cloakroom::Payload<'_>, after: cloakroom::Payload<'_>) -> bool {
+        cloakroom::PayloadMerge::default().removes(before, after)
+    }
 }
 
 /// The whole payload of the last one wins, and nothing counts as removed.
