@@ -192,6 +192,8 @@ fn three_requests_in_every_order_keep_every_promise() {
             cases.push(case(*start, pages));
         }
     }
+    // Those of every start first, so that a run that is ended early has seen all of them.
+    cases.sort_by_key(|case| case.pages.iter().filter(|page| !SHORT.contains(page)).count());
     check("three requests", cases);
 }
 

@@ -12,6 +12,13 @@ use cloakroom::{
 
 use super::{LIFETIME, PHP, Site, budget, owner, site};
 
+/// What another server does.
+#[derive(Debug, Clone, Copy)]
+enum Meanwhile {
+    Ends,
+    Commits(u32),
+}
+
 /// Loses replies and fails when told to.
 #[derive(Debug)]
 pub(crate) struct Faulty {
@@ -25,8 +32,8 @@ pub(crate) struct Faulty {
     pub(crate) down: AtomicBool,
     /// The first loss is followed by an outage.
     pub(crate) down_after_loss: AtomicBool,
-    /// After the first loss somebody ends what this id opens.
-    ends_after_loss: Mutex<Option<(Engine, SessionId)>>,
+    /// After the first loss another server does something with what this id opens.
+    after_loss: Mutex<Option<(Engine, SessionId, Meanwhile)>>,
 }
 
 impl Faulty {
@@ -52,14 +59,22 @@ impl Faulty {
         if result.is_err() && self.down_after_loss.load(Ordering::SeqCst) {
             self.down.store(true, Ordering::SeqCst);
         }
-        let ends = self.ends_after_loss.lock().expect("whole").take_if(|_| result.is_err());
-        if let Some((engine, id)) = ends {
+        let meanwhile = self.after_loss.lock().expect("whole").take_if(|_| result.is_err());
+        if let Some((engine, id, what)) = meanwhile {
             let (Opening::Live(mut session) | Opening::Frozen(mut session)) =
                 engine.open(budget(), &id, LIFETIME).await
             else {
-                panic!("nothing to end")
+                panic!("there is nothing")
             };
-            session.end(&engine, budget(), EndKind::Destroyed).await.expect("ended");
+            match what {
+                Meanwhile::Ends => session.end(&engine, budget(), EndKind::Destroyed).await.expect("ended"),
+                Meanwhile::Commits(count) => {
+                    for n in 0..count {
+                        let payload = [session.payload(), format!("n{n}|i:1;").as_bytes()].concat();
+                        session.commit(&engine, budget(), &payload, PHP).await.expect("committed");
+                    }
+                }
+            }
         }
         result
     }
@@ -124,7 +139,7 @@ pub(crate) fn faulty() -> (Site, Arc<Faulty>) {
         skip: AtomicU32::new(0),
         down: AtomicBool::new(false),
         down_after_loss: AtomicBool::new(false),
-        ends_after_loss: Mutex::new(None),
+        after_loss: Mutex::new(None),
     });
     site.engine = Engine::builder(store.clone()).clock(site.clock.clone()).build();
     (site, store)
@@ -302,10 +317,10 @@ async fn a_failed_commit_says_so_and_what_was_stored_stays() {
     assert_eq!(site.commit(&mut session, b"a|i:2;").await, Committed::Written);
 }
 
-/// The session is ended by another server right after the next loss.
-fn ends_after_loss(site: &Site, store: &Faulty, id: &SessionId) {
+/// Another server does this right after the next loss.
+fn after_loss(site: &Site, store: &Faulty, id: &SessionId, what: Meanwhile) {
     let engine = Engine::builder(Arc::new(site.store.clone())).clock(site.clock.clone()).build();
-    *store.ends_after_loss.lock().expect("whole") = Some((engine, id.clone()));
+    *store.after_loss.lock().expect("whole") = Some((engine, id.clone(), what));
 }
 
 #[tokio::test]
@@ -319,7 +334,7 @@ async fn a_commit_that_reached_the_successor_before_its_end_is_told_as_done() {
         store.skip.store(1, Ordering::SeqCst);
         let counter = if applied { &store.lose_replies } else { &store.lose_writes };
         counter.store(1, Ordering::SeqCst);
-        ends_after_loss(&site, &store, &new);
+        after_loss(&site, &store, &new, Meanwhile::Ends);
         let told = site.commit(&mut overlapping, b"cart|i:1;item|i:7;").await;
         let expected = if applied { Committed::Written } else { Committed::Dropped(Dropped::Ended) };
         assert_eq!(told, expected);
@@ -328,6 +343,25 @@ async fn a_commit_that_reached_the_successor_before_its_end_is_told_as_done() {
         }
         let told = site.commit(&mut overlapping, b"cart|i:1;item|i:8;").await;
         assert_eq!(told, Committed::Dropped(Dropped::Ended), "and brings nothing back");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_from_the_successor_was_lost_is_never_applied_twice() {
+    for others in [15, 16] {
+        let (site, store) = faulty();
+        let old = site.stored(b"list|a:1:{i:0;i:1;}", None).await;
+        let mut overlapping = site.live(&old).await;
+        let (_, new) = site.rotate(&mut site.live(&old).await, b"list|a:1:{i:0;i:1;}user|i:42;").await;
+        store.skip.store(1, Ordering::SeqCst);
+        store.lose_replies.store(1, Ordering::SeqCst);
+        after_loss(&site, &store, &new, Meanwhile::Commits(others));
+        let told = overlapping.commit(&site.engine, budget(), b"list|a:2:{i:0;i:1;i:1;i:2;}", PHP).await;
+        // With so many others after it, nobody can know that it is there.
+        let unknown = matches!(told, Err(EngineError::OutcomeUnknown(_)));
+        assert!(if others > 15 { unknown } else { told == Ok(Committed::Written) }, "{others}: {told:?}");
+        let payload = site.live(&new).await.payload().to_vec();
+        assert!(payload.starts_with(b"list|a:2:{i:0;i:1;i:1;i:2;}"), "{}", String::from_utf8_lossy(&payload));
     }
 }
 
@@ -342,7 +376,7 @@ async fn a_rotation_whose_old_id_was_ended_after_it_had_moved_keeps_its_session(
         store.skip.store(1, Ordering::SeqCst);
         let counter = if applied { &store.lose_replies } else { &store.lose_writes };
         counter.store(1, Ordering::SeqCst);
-        ends_after_loss(&site, &store, &old);
+        after_loss(&site, &store, &old, Meanwhile::Ends);
         let (told, new) = site.rotate(&mut login, b"cart|i:1;user|i:42;").await;
         assert_eq!(site.absent(&old).await, cloakroom::Absent::Ended);
         if applied {
