@@ -330,6 +330,8 @@ impl Facts<'_> {
         let stored = |op: &Op| op.acknowledged() || matches!(op.told, None | Some(Told::Failed { unknown: true, .. }));
         let anew = |op: &&Op| {
             let knew = self.loaded(op.who, op.start.unwrap_or(0)) > start || op.who == removal.who;
+            // An open that follows a session takes long: what it found says what it knew.
+            let knew = knew || self.found_without(op, name);
             sets(op, None) && stored(op) && (self.wins(op) || knew)
         };
         self.ops.iter().filter(anew).any(|first| {
@@ -337,6 +339,11 @@ impl Facts<'_> {
             // To whom the variable was another one all the time, the later committer's value is the one that stays.
             self.ops.iter().any(|last| sets(last, Some(value)) && (!last.over_before(begun) || self.wins(last)))
         })
+    }
+
+    fn found_without(&self, op: &Op, name: &str) -> bool {
+        let opened = self.ops.iter().rev().find(|o| o.who == op.who && o.kind == Kind::Open && o.start <= op.start);
+        matches!(opened.and_then(|o| o.told.as_ref()), Some(Told::Opened { vars, .. }) if vars.get(name).is_none())
     }
 
     /// Whether its request rotates or changes the owner, and so wins conflicts.
@@ -361,8 +368,8 @@ impl Facts<'_> {
             }
             (Edit::Remove(name), Edit::Append(_)) => {
                 // A list that is changed while another removes it stays removed; one begun afterwards is a new one.
-                name == "list"
-                    && (wins(other) || self.loaded(other.who, other.start.unwrap_or(0)) > start || other.who == op.who)
+                let knew = self.loaded(other.who, other.start.unwrap_or(0)) > start || self.found_without(other, name);
+                name == "list" && (wins(other) || knew || other.who == op.who)
             }
             _ => false,
         })
