@@ -94,8 +94,7 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_cloakroom_unlock, 0, 0, _IS_BOOL
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, path, IS_STRING, 1, "null")
 ZEND_END_ARG_INFO()
 
-/* Saves $_SESSION as it is and goes on. False when that failed, or an exception came in between. */
-static bool save_now(void)
+bool cloakroom_save_now(void)
 {
 	cr_write write = {0};
 	zend_string *payload = cloakroom_encode(&write);
@@ -116,7 +115,7 @@ PHP_FUNCTION(cloakroom_commit)
 	bool saved;
 
 	ZEND_PARSE_PARAMETERS_NONE();
-	saved = cloakroom_is_active() && !cloakroom_refuse_half("cloakroom_commit") && save_now();
+	saved = cloakroom_is_active() && !cloakroom_refuse_half("cloakroom_commit") && cloakroom_save_now();
 	if (EG(exception)) {
 		RETURN_THROWS();
 	}
@@ -237,7 +236,7 @@ PHP_FUNCTION(cloakroom_unlock)
 		RETURN_FALSE;
 	}
 	/* Who has the lock next must find what was done under it. */
-	saved = save_now();
+	saved = cloakroom_save_now();
 	name = cr_of(path);
 	given = cloakroom_door->unlock(path ? &name : NULL);
 	cloakroom_log();

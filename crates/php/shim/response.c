@@ -472,7 +472,18 @@ static ZEND_FUNCTION(observed_finish_request)
 	if (held.state == HOLDING && ZEND_NUM_ARGS() == 0) {
 		php_output_end_all();
 		php_header();
-		/* Output callbacks and the header callback have run; either may have made it leave. */
+		/*
+		 * The browser may be back, perhaps redirected, while this script is still at work: what has been put into the session
+		 * is saved before the response leaves, as at the end of a script.
+		 */
+		if (held.state == HOLDING && PS(mod) == &ps_mod_cloakroom && cloakroom_is_active() && !EG(exception)
+			&& !cloakroom_refuse_half("fastcgi_finish_request")) {
+			cloakroom_save_now();
+			if (EG(exception)) {
+				zend_clear_exception();
+			}
+		}
+		/* Output callbacks, the header callback and what was encoded have run; each may have made it leave. */
 		if (held.state == HOLDING) {
 			leave(CR_EARLY_FINISH);
 		}

@@ -65,6 +65,8 @@ zend_string *cloakroom_encode(cr_write *write);
 void cloakroom_count_variables(cr_write *write);
 /* Whether a session of ours is open. */
 bool cloakroom_is_active(void);
+/* Saves $_SESSION as it is and goes on. False when that failed, or an exception came in between. */
+bool cloakroom_save_now(void);
 /* A connection to `target` is about to be made. */
 void cloakroom_before_call(cr_slice target);
 /* Stands in for some of PHP's own functions and transports (observed.c), and gives the transports back. */

@@ -147,6 +147,25 @@ fn what_was_finished_early_leaves_at_once_and_keeps_what_comes_later() {
 }
 
 #[test]
+fn what_was_put_in_before_the_response_was_finished_is_there_when_the_browser_is_back() {
+    let rig = rig(PhpSettings::new());
+    let wait = "for ($i = 0; $i < 2000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }";
+    rig.page(
+        "login.php",
+        &format!("session_start(); $_SESSION['user'] = 7; fastcgi_finish_request(); {wait} $_SESSION['late'] = 1;"),
+    );
+    let visitor = rig.site.browser();
+    assert_eq!(visitor.get("/login.php").expect("page").set_cookies().len(), 1);
+    // The script still waits.
+    assert_eq!(visitor.get("/show.php").expect("page").body, r#"{"user":7}"#);
+    rig.site.write("go", "").expect("file");
+    wait_until("the rest is saved", Duration::from_secs(10), || {
+        visitor.get("/show.php").is_ok_and(|reply| reply.body == r#"{"late":1,"user":7}"#)
+    })
+    .expect("saved");
+}
+
+#[test]
 fn a_stream_arrives_piece_by_piece() {
     let rig = rig(PhpSettings::new());
     let wait = "for ($i = 0; $i < 2000 && !file_exists(__DIR__ . '/go'); $i++) { usleep(5000); clearstatcache(); }";
