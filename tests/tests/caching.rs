@@ -22,7 +22,7 @@ fn documented(title: &str) -> String {
 /// nginx as the documentation has it; the cache's folder alone is the test's own.
 fn documented_nginx() -> NginxOptions {
     NginxOptions {
-        http: documented("nginx, in `http`:").replace("/var/cache/nginx/pages", "pages"),
+        http: documented("nginx, in `http`:").replace("/var/lib/nginx/pages", "pages"),
         php: documented("nginx, in the location of PHP:"),
         ..NginxOptions::default()
     }
