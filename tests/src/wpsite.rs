@@ -11,7 +11,7 @@ use cloakroom_testbed::{
 use crate::{Backend, Store, extension};
 
 /// A page that starts a session where it is asked to: `?basket=hat` puts something in, `?basket=` tells what is there.
-const BASKET: &str = r"
+const BASKET: &str = r#"
 add_action( 'init', function () {
 	if ( ! isset( $_GET['basket'] ) ) {
 		return;
@@ -53,12 +53,55 @@ add_action( 'init', function () {
 			$GLOBALS['wpdb']->update( $GLOBALS['wpdb']->blogs, array( 'domain' => $_SERVER['HTTP_HOST'] ), array( 'blog_id' => 2 ) );
 			echo is_wp_error( $made ) ? $made->get_error_message() : $made;
 			break;
+		case 'owner':
+			session_start();
+			echo cloakroom_status()['owner'] ?? '';
+			break;
+		case 'play':
+			session_start();
+			$_SESSION['played'] = 1 + ( $_SESSION['played'] ?? 0 );
+			wp_set_current_user( $user->ID );
+			echo get_current_user_id();
+			break;
+		case 'log_in_by_itself':
+			wp_set_current_user( $user->ID );
+			wp_set_auth_cookie( $user->ID, true );
+			break;
+		case 'old_names':
+			wp_session_register_garbage_collection();
+			\Cloakroom\Settings::change( array() );
+			echo wp_next_scheduled( 'wp_session_garbage_collection' ) ? 'scheduled' : 'not';
+			break;
+		case 'give_up':
+			require_once ABSPATH . 'wp-admin/includes/plugin.php';
+			$left = array( 'events' => array(), 'rows' => array() );
+			deactivate_plugins( 'cloakroom/cloakroom.php', false, true );
+			foreach ( array( 1, 2 ) as $site ) {
+				switch_to_blog( $site );
+				foreach ( array( 'wp_session_garbage_collection', 'cloakroom_sample' ) as $hook ) {
+					if ( wp_next_scheduled( $hook ) ) {
+						$left['events'][] = $site . ' ' . $hook;
+					}
+				}
+				restore_current_blog();
+			}
+			define( 'WP_UNINSTALL_PLUGIN', 'cloakroom/cloakroom.php' );
+			include WP_PLUGIN_DIR . '/cloakroom/uninstall.php';
+			global $wpdb;
+			foreach ( array( $wpdb->get_blog_prefix( 1 ) . 'options' => 'option_', $wpdb->get_blog_prefix( 2 ) . 'options' => 'option_', $wpdb->sitemeta => 'meta_', $wpdb->usermeta => 'meta_' ) as $table => $what ) {
+				$key = 'option_' === $what ? 'option_name' : 'meta_key';
+				foreach ( $wpdb->get_col( "SELECT $key FROM $table WHERE $key LIKE '%cloakroom%' AND $key NOT LIKE 'theme_mods%' OR {$what}value LIKE '%\"cloakroom\"%'" ) as $name ) {
+					$left['rows'][] = $table . ' ' . $name;
+				}
+			}
+			echo wp_json_encode( $left );
+			break;
 		case 'count':
 			echo wp_json_encode( cloakroom_count() );
 			break;
 	}
 	exit;
-}, 20 );";
+}, 20 );"#;
 
 /// The plugin's folder: ours, or another version of it that `CLOAKROOM_PLUGIN` names (a folder called `cloakroom`).
 fn plugin() -> PathBuf {

@@ -161,6 +161,43 @@ fn a_networks_sites_share_sessions_or_not_as_it_says_and_its_screen_is_for_its_o
 }
 
 #[test]
+fn whom_code_only_plays_does_not_become_the_owner() {
+    let Some(site) = site(Store::Sqlite) else { return };
+    let (anna, guest) = (device(&site, "anna", PASSWORD, "coat"), site.wordpress.browser());
+    WpSite::basket(&guest, "hat");
+    let owner = |visitor: &Browser| visitor.get("/?site_does=owner").unwrap().body;
+    let annas = owner(&anna);
+    assert!(annas.starts_with("wp-") && owner(&guest).is_empty(), "{annas}");
+    for visitor in [&anna, &guest] {
+        assert_eq!(visitor.get("/?site_does=play&who=admin").unwrap().body, "1");
+    }
+    assert_eq!((owner(&anna), owner(&guest)), (annas, String::new()));
+    let key = anna.get("/?site_does=log_in_by_itself&who=admin").unwrap();
+    assert_eq!(key.status, 200);
+    assert!(owner(&anna).ends_with(":1"), "a log-in that a plugin makes counts");
+    site.assert_quiet();
+}
+
+#[test]
+fn a_network_that_gives_the_plugin_up_has_nothing_left_of_it_on_any_site() {
+    if !WpSite::is_there() {
+        return;
+    }
+    let site = WpSite::start(Store::Sqlite).into_network();
+    let admin = site.wordpress.browser();
+    site.log_in(&admin, "admin", site.wordpress.admin_password());
+    for place in ["/wp-admin/", "/wp-admin/network/settings.php?page=cloakroom"] {
+        assert_eq!(admin.get(place).unwrap().status, 200, "{place}");
+    }
+    site.does("policy&name=network&value=site");
+    for place in ["/", "/two/"] {
+        assert_eq!(site.wordpress.browser().get(&format!("{place}?site_does=old_names")).unwrap().body, "scheduled");
+    }
+    let left = site.does("give_up");
+    assert_eq!(left, "{\"events\":[],\"rows\":[]}");
+}
+
+#[test]
 fn wordpresss_own_button_ends_the_sessions_of_other_devices_too() {
     let Some(site) = site(Store::Sqlite) else { return };
     let (desk, phone) = (device(&site, "anna", PASSWORD, "coat"), device(&site, "anna", PASSWORD, "hat"));

@@ -58,6 +58,30 @@ final class FilesTest extends TestCase {
 		$this->assertStringNotContainsString( 'cloakroom', serialize( get_option( 'cron' ) ) );
 	}
 
+	public function test_uninstalling_removes_the_key_file_that_was_made_and_none_that_somebody_else_needs(): void {
+		$parent = sys_get_temp_dir() . '/cloakroom-key-' . bin2hex( random_bytes( 4 ) );
+		mkdir( $parent . '/one', 0700, true );
+		mkdir( $parent . '/two', 0700 );
+		$file = $parent . '/cloakroom-key.php';
+		touch( $parent . '/one/wp-load.php' );
+		touch( $parent . '/two/wp-load.php' );
+		$this->assertTrue( \Cloakroom\Shop\Site_Key::make( $file ) );
+		\Cloakroom\Shop\Site_Key::remove( array( $file ) );
+		$this->assertFileExists( $file, 'two sites use it' );
+		unlink( $parent . '/two/wp-load.php' );
+		\Cloakroom\Shop\Site_Key::remove( array( $file ) );
+		$this->assertFileDoesNotExist( $file );
+		file_put_contents( $file, "<?php // not ours\n" );
+		\Cloakroom\Shop\Site_Key::remove( array( $file ) );
+		$this->assertFileExists( $file );
+		array_map( 'unlink', array( $file, $parent . '/one/wp-load.php' ) );
+		array_map( 'rmdir', array( $parent . '/one', $parent . '/two', $parent ) );
+		$here = WP_CONTENT_DIR . '/cloakroom-key.php';
+		$this->assertTrue( \Cloakroom\Shop\Site_Key::make( $here ) );
+		\Cloakroom\Footprint::remove();
+		$this->assertFileDoesNotExist( $here );
+	}
+
 	public function test_a_site_that_comes_from_the_hosts_plugin_keeps_its_cookies_name(): void {
 		delete_option( \Cloakroom\Settings::OPTION );
 		\Cloakroom\Plugin::activate();

@@ -1,6 +1,6 @@
 <?php
 /**
- * Everything that the plugin leaves in a site's database.
+ * Everything that the plugin leaves in a site's database, and the file of its key.
  *
  * @package Cloakroom
  */
@@ -12,7 +12,7 @@ namespace Cloakroom;
  */
 final class Footprint {
 
-	/** Options of each site. Transients and site transients whose names begin with `cloakroom_` go as well. */
+	/** Options of each site. Transients whose names begin with `cloakroom_` go as well. */
 	public const OPTIONS = array( Settings::OPTION, Callers::OPTION, Admin\Samples::OPTION, Owner\Policy::OPTION );
 
 	/** Options of the network. */
@@ -30,6 +30,17 @@ final class Footprint {
 	public static function clear_schedule(): void {
 		foreach ( self::HOOKS as $hook ) {
 			wp_unschedule_hook( $hook );
+		}
+	}
+
+	/**
+	 * The same for all sites of the network.
+	 */
+	public static function clear_all_schedules(): void {
+		foreach ( self::sites() as $site ) {
+			switch_to_blog( $site );
+			self::clear_schedule();
+			restore_current_blog();
 		}
 	}
 
@@ -80,6 +91,8 @@ final class Footprint {
 		} else {
 			self::remove_from_site();
 		}
+		Owner\Devices::forget_all();
+		Shop\Site_Key::remove();
 		foreach ( self::USER_META as $key ) {
 			delete_metadata( 'user', 0, $key, '', true );
 		}

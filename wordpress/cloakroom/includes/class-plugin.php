@@ -79,9 +79,15 @@ final class Plugin {
 
 	/**
 	 * The plugin was switched off: nothing may call us any more.
+	 *
+	 * @param mixed $network Whether for all sites of the network.
 	 */
-	public static function deactivate(): void {
-		Footprint::clear_schedule();
+	public static function deactivate( $network = false ): void {
+		if ( $network && is_multisite() ) {
+			Footprint::clear_all_schedules();
+		} else {
+			Footprint::clear_schedule();
+		}
 	}
 
 	/**

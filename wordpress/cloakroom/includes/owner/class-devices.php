@@ -24,6 +24,9 @@ final class Devices {
 	/** At most so many sessions of one person are shown. */
 	private const MOST = 50;
 
+	/** How often a change of log-ins is tried that others change at the same time. */
+	private const ATTEMPTS = 5;
+
 	/** At most so many pages of the store are looked at. */
 	private const PAGES = 4;
 
@@ -40,10 +43,67 @@ final class Devices {
 			return;
 		}
 		$tokens = \WP_Session_Tokens::get_instance( $user );
-		$login  = $tokens->get( $token );
+		if ( $tokens instanceof \WP_User_Meta_Session_Tokens ) {
+			self::change(
+				$user,
+				static function ( array $logins ) use ( $token, $key ): array {
+					$verifier = hash( 'sha256', $token );
+					if ( is_array( $logins[ $verifier ] ?? null ) ) {
+						$logins[ $verifier ][ self::NOTE ] = $key;
+					}
+					return $logins;
+				}
+			);
+			return;
+		}
+		// Kept elsewhere, by another plugin.
+		$login = $tokens->get( $token );
 		if ( is_array( $login ) && ( $login[ self::NOTE ] ?? '' ) !== $key ) {
 			$login[ self::NOTE ] = $key;
 			$tokens->update( $token, $login );
+		}
+	}
+
+	/**
+	 * Takes all notes out again; log-ins stay.
+	 */
+	public static function forget_all(): void {
+		global $wpdb;
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- there is no function for "all whose value has".
+		$users = $wpdb->get_col( $wpdb->prepare( "SELECT user_id FROM {$wpdb->usermeta} WHERE meta_key = 'session_tokens' AND meta_value LIKE %s", '%' . $wpdb->esc_like( '"' . self::NOTE . '"' ) . '%' ) );
+		foreach ( $users as $user ) {
+			self::change(
+				(int) $user,
+				static fn ( array $logins ): array => array_map( static fn ( $login ) => is_array( $login ) ? array_diff_key( $login, array( self::NOTE => true ) ) : $login, $logins )
+			);
+		}
+	}
+
+	/**
+	 * Changes a user's log-ins as they are now, not as they were when this request has read them: one that was ended or made
+	 * meanwhile, on another device, stays ended or made.
+	 *
+	 * @param int                     $user Whose.
+	 * @param callable(array): array $work Gives the log-ins as they are to be.
+	 */
+	private static function change( int $user, callable $work ): void {
+		for ( $attempt = 0; $attempt < self::ATTEMPTS; ++$attempt ) {
+			$now = get_user_meta( $user, 'session_tokens', true );
+			if ( ! is_array( $now ) || array() === $now || $work( $now ) === $now ) {
+				// Nothing to be written, as on nearly every page.
+				return;
+			}
+			wp_cache_delete( $user, 'user_meta' );
+			$now = get_user_meta( $user, 'session_tokens', true );
+			if ( ! is_array( $now ) || array() === $now ) {
+				return;
+			}
+			$then = $work( $now );
+			// Only where it is still what was read.
+			if ( $then === $now || false !== update_user_meta( $user, 'session_tokens', $then, $now ) ) {
+				return;
+			}
+			wp_cache_delete( $user, 'user_meta' );
 		}
 	}
 

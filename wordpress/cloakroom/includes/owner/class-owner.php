@@ -16,6 +16,13 @@ use Cloakroom\Owner_Name;
 final class Owner implements Module {
 
 	/**
+	 * Who has logged in in this very request; the browser has not brought the cookie back yet.
+	 *
+	 * @var array{user: int, token: string}|null
+	 */
+	private ?array $fresh = null;
+
+	/**
 	 * Adds actions.
 	 */
 	public function register(): void {
@@ -45,6 +52,10 @@ final class Owner implements Module {
 	public function logged_in( $cookie, $expire, $expiration, $user, $scheme = '', $token = '' ): void {
 		$user = (int) $user;
 		if ( $user > 0 ) {
+			$this->fresh = array(
+				'user'  => $user,
+				'token' => (string) $token,
+			);
 			Devices::remember( $user, (string) $token, Visit::becomes( Owner_Name::of( $user ) ) );
 		}
 	}
@@ -53,6 +64,7 @@ final class Owner implements Module {
 	 * Somebody has logged out.
 	 */
 	public function logged_out(): void {
+		$this->fresh = null;
 		if ( Policy::ends_on_logout() ) {
 			Visit::end();
 		} else {
@@ -62,17 +74,22 @@ final class Owner implements Module {
 
 	/**
 	 * A session that began after the log-in gets its owner when the page is done, and the log-in learns which session it has.
+	 * Who is logged in says the log-in's cookie: code may have played somebody else (`wp_set_current_user()`), for a moment or
+	 * to the page's end.
 	 */
 	public function keep_up(): void {
-		$user = function_exists( 'get_current_user_id' ) && did_action( 'init' ) ? get_current_user_id() : 0;
-		if ( $user <= 0 || ! Visit::is_used() ) {
+		if ( ! did_action( 'init' ) || ! Visit::is_used() ) {
+			return;
+		}
+		$user = $this->fresh['user'] ?? (int) wp_validate_auth_cookie( '', 'logged_in' );
+		if ( $user <= 0 ) {
 			return;
 		}
 		$owner = Owner_Name::of( $user );
 		if ( ( cloakroom_status()['owner'] ?? null ) !== $owner ) {
 			cloakroom_owner( $owner );
 		}
-		Devices::remember( $user, wp_get_session_token(), Visit::key() );
+		Devices::remember( $user, $this->fresh['token'] ?? wp_get_session_token(), Visit::key() );
 	}
 
 	/**

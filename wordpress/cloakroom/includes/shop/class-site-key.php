@@ -183,6 +183,27 @@ final class Site_Key {
 	}
 
 	/**
+	 * Removes the file that was made, when the plugin goes. One whose place wp-config.php names is its administrator's; one above
+	 * several WordPress folders is also the others'.
+	 *
+	 * @param list<string>|null $places Where it may be, instead of the site's places.
+	 */
+	public static function remove( ?array $places = null ): void {
+		if ( null === $places && defined( 'CLOAKROOM_KEY_FILE' ) ) {
+			return;
+		}
+		foreach ( $places ?? self::places() as $place ) {
+			// phpcs:disable WordPress.WP.AlternativeFunctions, WordPress.PHP.NoSilencedErrors -- it may not be ours to remove.
+			$is_ours = self::exists( $place ) && str_starts_with( (string) @file_get_contents( $place ), self::HEAD );
+			if ( $is_ours && count( (array) @glob( dirname( $place ) . '/*/wp-load.php' ) ) <= 1 ) {
+				@unlink( $place );
+			}
+			// phpcs:enable
+		}
+		self::look_again();
+	}
+
+	/**
 	 * The key in a file; null where there is none that can be read.
 	 *
 	 * @param string $path Its path.
