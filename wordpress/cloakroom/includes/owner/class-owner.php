@@ -16,7 +16,7 @@ use Cloakroom\Owner_Name;
 final class Owner implements Module {
 
 	/**
-	 * Who has logged in in this very request; the browser has not brought the cookie back yet.
+	 * Who has logged in in this very request, or 0 for out; the browser's cookie is still that of before.
 	 *
 	 * @var array{user: int, token: string}|null
 	 */
@@ -64,7 +64,11 @@ final class Owner implements Module {
 	 * Somebody has logged out.
 	 */
 	public function logged_out(): void {
-		$this->fresh = null;
+		// The browser's cookie is still the request's.
+		$this->fresh = array(
+			'user'  => 0,
+			'token' => '',
+		);
 		if ( Policy::ends_on_logout() ) {
 			Visit::end();
 		} else {

@@ -31,7 +31,8 @@ final class Token_Handler extends \WC_Session {
 	}
 
 	/**
-	 * Finds the session. Without a valid token it is a new guest's, whose key only the answer's token knows. A guest's cart
+	 * Finds the session. A token of another user than the one who is logged in, such as the browser's last user's, leads to the
+	 * latter's own. Without a valid token it is a new guest's, whose key only the answer's token knows. A guest's cart
 	 * becomes the user's who is logged in.
 	 */
 	protected function init_session_from_token(): void {
@@ -41,6 +42,9 @@ final class Token_Handler extends \WC_Session {
 		$this->expires      = null === $token ? time() + 2 * DAY_IN_SECONDS : $token->expires;
 		if ( null === $token ) {
 			return;
+		}
+		if ( is_user_logged_in() && ! self::is_guest( $token->key ) ) {
+			$this->_customer_id = (string) get_current_user_id();
 		}
 		$this->load_record( $this->expires );
 		if ( is_user_logged_in() && self::is_guest( (string) $this->_customer_id ) ) {
