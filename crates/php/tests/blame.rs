@@ -217,6 +217,46 @@ fn each_start_and_each_first_write_is_blamed_on_its_plugin_with_file_and_line() 
     assert_eq!(wordpress.site.php_logs(), "");
 }
 
+/// PHP knows files by their real paths, which say nothing of WordPress where a plugin is linked into it.
+#[test]
+fn a_plugin_that_is_linked_into_wordpress_is_blamed_by_its_name_and_cloakrooms_own_is_not() {
+    let wordpress = wordpress(PhpSettings::new().set("cloakroom.blame", "1"));
+    let code = Folder::new("linked").expect("folder");
+    std::fs::set_permissions(code.path(), PermissionsExt::from_mode(0o777)).expect("rights");
+    let start = "<?php\nfunction ring_start() {\n\tcloakroom_start_for_others();\n\t$_SESSION['ring'] = 1;\n}\n";
+    for (name, text) in [
+        (
+            "ring/ring.php",
+            "<?php\n/* Plugin Name: Ring */\nrequire __DIR__ . '/includes/start.php';\nadd_action( 'wp', function () {\n\tif ( isset( $_GET['ring'] ) ) {\n\t\tring_start();\n\t}\n} );\n",
+        ),
+        ("ring/includes/start.php", start),
+        ("cloakroom/cloakroom.php", "<?php\n/* Plugin Name: Cloakroom */\nrequire __DIR__ . '/includes/own.php';\n"),
+        (
+            "cloakroom/includes/own.php",
+            "<?php\nfunction cloakroom_start_for_others() {\n\tsession_start();\n}\nadd_action( 'wp', function () {\n\tif ( isset( $_GET['health'] ) ) {\n\t\tsession_start();\n\t\tsession_write_close();\n\t}\n} );\n",
+        ),
+    ] {
+        let path = code.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+    for name in ["ring", "cloakroom"] {
+        let link = wordpress.site.root().join("wp-content/plugins").join(name);
+        std::os::unix::fs::symlink(code.join(name), link).expect("linked");
+    }
+    for other in ["shop/shop.php", "tracker/tracker.php"] {
+        std::fs::remove_file(wordpress.site.root().join("wp-content/plugins").join(other)).expect("removed");
+    }
+    wordpress.site.browser().get("/index.php?health=1&ring=1").expect("page");
+    let counted = wordpress.wait_for("the start is counted", 1);
+    let rows: Vec<&str> = counted.iter().map(|c| c.label.as_str()).collect();
+    assert_eq!(
+        rows,
+        ["changed | plugin ring | ring/includes/start.php:3", "write ring | plugin ring | ring/includes/start.php:4",]
+    );
+    assert_eq!(wordpress.site.php_logs(), "");
+}
+
 #[test]
 fn without_blame_nothing_is_counted() {
     let site = Site::new().set("cloakroom.blame", "0");

@@ -5,7 +5,9 @@
 //! started there, `write NAME` who wrote a variable first in a request. Counts are scaled by the sample.
 
 pub(super) mod culprit;
+mod headers;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,8 @@ use cloakroom_format::{Format, decode};
 
 use super::{Caller, Door, Write};
 use crate::worker::Site;
-use culprit::{Culprit, Frame, culprit};
+use culprit::{Culprit, Frame, Stack, culprit};
+use headers::Headers;
 
 /// So many requests of a worker are looked at before it begins to draw.
 const FIRST: u32 = 8;
@@ -45,11 +48,11 @@ pub(crate) struct Blame {
     weight: u32,
     path: String,
     root: Vec<u8>,
-    starter: Option<Culprit>,
+    starter: Option<Stack>,
     /// Whether writes are seen (opcache's JIT is off).
     sees_writers: bool,
     /// Who wrote first to a variable; without a name: who could have changed any, last.
-    writers: Vec<(Option<Vec<u8>>, Culprit)>,
+    writers: Vec<(Option<Vec<u8>>, Stack)>,
     /// Names that stand in the site's code. Others may be made of visitors' data: they are not put into the store.
     literals: Vec<Vec<u8>>,
     before: Option<Variables>,
@@ -73,6 +76,7 @@ pub(super) struct Book {
     seen: Vec<Blame>,
     addresses: HashMap<String, VecDeque<String>>,
     writers: VecDeque<(Vec<u8>, Culprit)>,
+    headers: RefCell<Headers>,
 }
 
 /// Which requests are looked at: the first ones, then one in so many, drawn, so that no rhythm of the site falls in step.
@@ -138,7 +142,7 @@ impl Door {
     /// The call stack of `session_start`; without frames PHP has started the session by itself.
     pub(crate) fn started(&mut self, frames: &[Frame<'_>], root: &[u8], sees_writers: bool) {
         let Some(blame) = &mut self.request.blame else { return };
-        blame.starter = Some(culprit(frames, root));
+        blame.starter = Some(Stack::of(frames));
         blame.root = root.to_vec();
         blame.sees_writers = sees_writers;
     }
@@ -156,7 +160,7 @@ impl Door {
     /// The call stack of a write.
     pub(crate) fn wrote(&mut self, name: Option<&[u8]>, literal: bool, frames: &[Frame<'_>]) {
         let Some(blame) = &mut self.request.blame else { return };
-        let by = culprit(frames, &blame.root);
+        let by = Stack::of(frames);
         blame.writers.retain(|(known, _)| known.is_some() || name.is_some());
         blame.writers.push((name.map(<[u8]>::to_vec), by));
         if let Some(name) = name.filter(|_| literal) {
@@ -219,9 +223,13 @@ impl Door {
     }
 
     /// Who wrote a variable, as far as it is known: in this request, else when a sampled request was seen writing it.
-    pub(super) fn writer_of(&self, name: &[u8]) -> Option<&Culprit> {
-        let now = self.request.blame.as_ref().and_then(|blame| blame.writer(Some(name)).or_else(|| blame.writer(None)));
-        now.or_else(|| self.book.writers.iter().find(|(known, _)| known == name).map(|(_, by)| by))
+    pub(super) fn writer_of(&self, name: &[u8]) -> Option<Culprit> {
+        let blame = self.request.blame.as_ref();
+        let now = blame.and_then(|blame| blame.writer(Some(name)).or_else(|| blame.writer(None)).map(|by| (blame, by)));
+        match now {
+            Some((blame, by)) => culprit(by, &blame.root, &mut self.book.headers.borrow_mut()),
+            None => self.book.writers.iter().find(|(known, _)| known == name).map(|(_, by)| by.clone()),
+        }
     }
 
     /// A variable's name for the store: not where it may be made of visitors' data.
@@ -234,13 +242,19 @@ impl Door {
     /// Where the writes of this request came from, for the log.
     pub(super) fn writers_told(&self) -> String {
         let Some(blame) = &self.request.blame else { return String::new() };
-        let told: Vec<String> = blame.writers.iter().take(8).map(|(_, by)| format!("{} ({})", by.who, by.at)).collect();
+        let told: Vec<String> = blame
+            .writers
+            .iter()
+            .filter_map(|(_, by)| culprit(by, &blame.root, &mut self.book.headers.borrow_mut()))
+            .take(8)
+            .map(|by| format!("{} ({})", by.who, by.at))
+            .collect();
         if told.is_empty() { String::new() } else { format!(" Written by {}.", told.join(", ")) }
     }
 }
 
 impl Blame {
-    fn writer(&self, name: Option<&[u8]>) -> Option<&Culprit> {
+    fn writer(&self, name: Option<&[u8]>) -> Option<&Stack> {
         self.writers.iter().find(|(known, _)| known.as_deref() == name).map(|(_, by)| by)
     }
 
@@ -300,23 +314,30 @@ impl Book {
             // The store had failed: nothing was found and nothing will be kept.
             return;
         }
-        self.add(blame, blame.event(), starter, u64::try_from(blame.waited.as_micros()).unwrap_or(u64::MAX));
+        // Cloakroom's plugin opens one again for its own purposes: that is nobody's.
+        let Some(starter) = self.whose(starter, blame) else { return };
+        self.add(blame, blame.event(), &starter, u64::try_from(blame.waited.as_micros()).unwrap_or(u64::MAX));
         let unseen = Culprit::unseen(if blame.sees_writers {
             "inside an object or through a reference"
         } else {
             "opcache's JIT hides who writes"
         });
         for (name, size) in blame.changed() {
-            let by = blame.writer(Some(&name)).or_else(|| blame.writer(None)).unwrap_or(&unseen);
+            let by = blame.writer(Some(&name)).or_else(|| blame.writer(None));
+            let Some(by) = by.map_or_else(|| Some(unseen.clone()), |by| self.whose(by, blame)) else { continue };
             let literal = blame.is_literal(&name);
             let shown = if literal { shown_name(&name) } else { "*".into() };
-            self.add(blame, &format!("write {shown}"), by, size as u64);
-            if literal && *by != unseen {
+            self.add(blame, &format!("write {shown}"), &by, size as u64);
+            if literal && by != unseen {
                 self.writers.retain(|(other, _)| *other != name);
-                self.writers.push_front((name, by.clone()));
+                self.writers.push_front((name, by));
             }
         }
         self.writers.truncate(REMEMBERED);
+    }
+
+    fn whose(&mut self, stack: &Stack, blame: &Blame) -> Option<Culprit> {
+        culprit(stack, &blame.root, self.headers.get_mut())
     }
 
     fn add(&mut self, blame: &Blame, event: &str, by: &Culprit, sum: u64) {

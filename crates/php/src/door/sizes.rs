@@ -43,7 +43,7 @@ impl Door {
             return;
         }
         for (name, size) in largest(write.format(), write.payload).into_iter().take_while(|(_, size)| *size > limit) {
-            let by = self.writer_of(&name).cloned();
+            let by = self.writer_of(&name);
             let counted = by.clone().unwrap_or_else(|| Culprit::unseen("not among the requests looked at"));
             let label = label(&format!("large {}", self.name_to_store(&name)), &counted);
             let path = address(&self.request.manners.path);
@@ -69,7 +69,7 @@ impl Door {
             "{error} Its largest variable is {} with {}, written by {}.",
             shown_name(&name),
             bytes(size),
-            self.blamed(self.writer_of(&name)),
+            self.blamed(self.writer_of(&name).as_ref()),
         )
     }
 

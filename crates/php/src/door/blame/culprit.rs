@@ -1,5 +1,7 @@
 //! Whom a call stack is blamed on: the innermost frame that is neither WordPress itself nor somebody's library.
 
+use super::headers::{Found, Headers};
+
 /// Longest name of a plugin, theme, package or folder, in bytes.
 const LONGEST_WHO: usize = 60;
 /// Longest place; of a longer one the end is kept.
@@ -12,6 +14,17 @@ pub(crate) struct Frame<'a> {
     pub(crate) file: &'a [u8],
     /// The line it is in.
     pub(crate) line: i64,
+}
+
+/// The frames of one call, kept until somebody asks whose they are.
+#[derive(Debug, Default)]
+pub(in crate::door) struct Stack(Vec<(String, i64)>);
+
+impl Stack {
+    /// Of frames, innermost first.
+    pub(in crate::door) fn of(frames: &[Frame<'_>]) -> Self {
+        Self(frames.iter().map(code_of).collect())
+    }
 }
 
 /// Who did something, and where.
@@ -55,6 +68,12 @@ const CORE: [&str; 13] = [
 const VENDOR: [&str; 3] = ["/vendor/", "/vendor-prefixed/", "/vendor_prefixed/"];
 /// Folders of a site that web servers show, and that say nothing of what is in them.
 const SHOWN: [&str; 7] = ["public", "web", "public_html", "htdocs", "httpdocs", "webroot", "www"];
+/// Folders of a project's code; what is above them is the project.
+const SOURCES: [&str; 5] = ["includes", "include", "inc", "src", "classes"];
+/// Other folders that say nothing of whose they are.
+const PARTS: [&str; 7] = ["lib", "libs", "libraries", "library", "packages", "modules", "core"];
+/// Cloakroom's own plugin.
+const OURS: &str = "plugin cloakroom";
 
 impl Culprit {
     /// PHP itself, by its settings.
@@ -68,33 +87,41 @@ impl Culprit {
     }
 }
 
-/// Whom the frames (innermost first) are blamed on. `root` is the site's document root.
-pub(crate) fn culprit(frames: &[Frame<'_>], root: &[u8]) -> Culprit {
-    let files: Vec<(String, i64)> = frames.iter().map(code_of).collect();
+/// Whom the frames (innermost first) are blamed on; nobody where there is only WordPress, and Cloakroom's plugin in it.
+/// `root` is the site's document root.
+pub(in crate::door) fn culprit(stack: &Stack, root: &[u8], headers: &mut Headers) -> Option<Culprit> {
+    let files = &stack.0;
     let root = String::from_utf8_lossy(root);
     let root = root.trim_end_matches('/');
     let wordpress = files.iter().find_map(|(file, _)| wordpress_in(file));
-    let homes: Vec<Home> = files.iter().map(|(file, _)| home(file, root, wordpress)).collect();
+    let mut homes: Vec<Home> = files.iter().map(|(file, _)| home(file, root, wordpress, headers)).collect();
+    // What Cloakroom's plugin does it does for somebody else, as WordPress does.
+    let ours = homes.iter_mut().filter(|home| wordpress.is_some() && home.who.as_deref() == Some(OURS));
+    let skipped = ours.map(|home| home.who = None).count();
     let blamed = |index: usize, who: &str| {
         let (home, line) = (&homes[index], files[index].1);
         Culprit { who: cut(who, LONGEST_WHO), at: end(&home.path, line) }
     };
     let Some((first, who)) = homes.iter().enumerate().find_map(|(i, home)| Some((i, home.who.as_deref()?))) else {
-        return if homes.is_empty() { Culprit::auto_start() } else { blamed(0, "WordPress") };
+        return match homes.len() {
+            0 => Some(Culprit::auto_start()),
+            _ if skipped > 0 => None,
+            _ => Some(blamed(0, "WordPress")),
+        };
     };
-    let Some(package) = &homes[first].package else { return blamed(first, who) };
+    let Some(package) = &homes[first].package else { return Some(blamed(first, who)) };
     let outer = || homes.iter().enumerate().skip(first + 1);
     if !who.starts_with("application") {
         let own = outer().find(|(_, home)| home.package.is_none() && home.who.as_deref() == Some(who));
-        return blamed(own.map_or(first, |(index, _)| index), who);
+        return Some(blamed(own.map_or(first, |(index, _)| index), who));
     }
     let caller = outer().find_map(|(i, home)| Some((i, home.who.as_deref()?)).filter(|_| home.package.is_none()));
     let several = |to: usize| homes[first..to].iter().filter_map(|h| h.package.as_ref()).any(|p| p != package);
-    match caller {
+    Some(match caller {
         // A front controller that has handed over to a framework has not asked for anything itself.
         Some((index, who)) if index + 1 < homes.len() || !several(index) => blamed(index, who),
         _ => blamed(first, &format!("package {package}")),
-    }
+    })
 }
 
 /// File and line; of code in `eval()` those of the call.
@@ -120,7 +147,7 @@ fn wordpress_in(file: &str) -> Option<&str> {
     (CORE.contains(&name) && name.starts_with("wp-")).then_some(folder)
 }
 
-fn home(file: &str, root: &str, wordpress: Option<&str>) -> Home {
+fn home(file: &str, root: &str, wordpress: Option<&str>, headers: &mut Headers) -> Home {
     if let Some(folder) = wordpress
         && (wordpress_in(file).is_some() || below(file, folder).is_some_and(|inside| CORE.contains(&inside)))
     {
@@ -139,6 +166,12 @@ fn home(file: &str, root: &str, wordpress: Option<&str>) -> Home {
     {
         let path = below(file, root).unwrap_or(&file[at + 1..]);
         return Home { who: Some(who), path: path.into(), package: package_in(inner) };
+    }
+    if let Some(folder) = wordpress
+        && let Some(Found { who, folder }) = headers.of(file, &[root, folder])
+    {
+        let above = folder.rfind('/').map_or(0, |slash| slash + 1);
+        return Home { who: Some(who), path: file[above..].into(), package: package_in(&file[folder.len()..]) };
     }
     application(file, root, wordpress)
 }
@@ -162,18 +195,36 @@ fn application(file: &str, root: &str, wordpress: Option<&str>) -> Home {
     let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let shown = SHOWN.contains(&last(root).as_str()) && !parent.is_empty();
     let site = if shown { last(parent) } else { last(root) };
-    let is_vendor = |folder: &str| VENDOR.iter().any(|vendor| vendor.trim_matches('/') == folder);
     let (name, path) = if let Some(path) = below(file, root) {
-        let inside = path.split_once('/').map(|(folder, _)| folder).filter(|folder| !is_vendor(folder));
+        let inside =
+            path.split_once('/').map(|(folder, _)| folder).filter(|folder| !is_vendor(folder) && !is_part(folder));
         (inside.map_or(site, str::to_owned), path)
     } else if let Some(path) = wordpress.and_then(|folder| below(file, folder)) {
         (site, path)
     } else if shown && let Some(path) = below(file, parent) {
         (site, path)
     } else {
-        (file.rsplit('/').nth(1).unwrap_or_default().to_owned(), file)
+        (project(file).to_owned(), file)
     };
     Home { who: Some(format!("application {name}")), path: path.into(), package: package_in(&format!("/{path}")) }
+}
+
+/// The folder of a project, of a file in it: not what parts of any project are called.
+fn project(file: &str) -> &str {
+    let folders: Vec<&str> = file.rsplit_once('/').map_or("", |(folder, _)| folder).split('/').collect();
+    let sources = folders.iter().rposition(|folder| SOURCES.contains(folder)).unwrap_or(folders.len());
+    let above = folders[..sources].iter().rev().find(|folder| !is_part(folder) && !is_vendor(folder));
+    above.filter(|folder| !folder.is_empty()).or(folders.last()).copied().unwrap_or_default()
+}
+
+/// Whether a folder is called as parts of any project are.
+pub(super) fn is_part(folder: &str) -> bool {
+    SOURCES.contains(&folder) || PARTS.contains(&folder)
+}
+
+/// Whether a folder is one that libraries are kept in.
+pub(super) fn is_vendor(folder: &str) -> bool {
+    VENDOR.iter().any(|vendor| vendor.trim_matches('/') == folder)
 }
 
 /// What of a path is below a folder.
@@ -223,8 +274,8 @@ mod tests {
     fn blame(root: &str, files: &[&str]) -> String {
         let frames: Vec<Frame<'_>> =
             files.iter().zip(1..).map(|(file, line)| Frame { file: file.as_bytes(), line }).collect();
-        let Culprit { who, at } = culprit(&frames, root.as_bytes());
-        format!("{who} | {at}")
+        let blamed = culprit(&Stack::of(&frames), root.as_bytes(), &mut Headers::default());
+        blamed.map_or_else(|| "nobody".into(), |Culprit { who, at }| format!("{who} | {at}"))
     }
 
     const WORDPRESS: [&str; 6] = [
@@ -256,6 +307,14 @@ mod tests {
         let through = in_wordpress(&["/srv/wp/wp-includes/functions.php", shop]);
         assert_eq!(through, "plugin shop | wp-content/plugins/shop/inc/cart.php:2");
         assert_eq!(in_wordpress(&[]), "WordPress | wp-includes/class-wp-hook.php:1");
+    }
+
+    #[test]
+    fn cloakrooms_plugin_is_passed_over_as_wordpress_is() {
+        let ours = "/srv/wp/wp-content/plugins/cloakroom/includes/compat/class-wp-session.php";
+        let shop = "/srv/wp/wp-content/plugins/shop/cart.php";
+        assert_eq!(in_wordpress(&[ours, shop]), "plugin shop | wp-content/plugins/shop/cart.php:2");
+        assert_eq!(in_wordpress(&[ours]), "nobody");
     }
 
     #[test]
@@ -296,6 +355,8 @@ mod tests {
         assert_eq!(blame(root, &[session, front]), "application shop | index.php:2");
         assert_eq!(blame("/var/www/html", &["/var/www/html/forum/a.php"]), "application forum | forum/a.php:1");
         assert_eq!(blame("", &["/opt/tool/run.php"]), "application tool | /opt/tool/run.php:1");
+        assert_eq!(blame("", &["/opt/tool/src/Deep/run.php"]), "application tool | /opt/tool/src/Deep/run.php:1");
+        assert_eq!(blame("/srv/forum", &["/srv/forum/includes/a.php"]), "application forum | includes/a.php:1");
         assert_eq!(blame(root, &[]), "php.ini | session.auto_start");
     }
 
