@@ -143,7 +143,10 @@ impl Backend {
         match self {
             Self::Sqlite(_) => panic!("ask the file"),
             Self::Redis(redis) => {
-                let size = redis.command(&["DBSIZE"]).unwrap();
+                // Beside records there are leases, owners and reports.
+                let count = "local n = 0 for _, name in ipairs(redis.call('KEYS', '*')) do \
+                     if name:match('{%x+}$') and not name:match('lease:{') then n = n + 1 end end return n";
+                let size = redis.command(&["EVAL", count, "0"]).unwrap();
                 size.trim().trim_start_matches(':').parse().unwrap()
             }
             _ => {

@@ -72,7 +72,9 @@ on_each_store! {
             there.hold(&visitor.ticket());
             let page = there.cart("");
             assert_eq!(page.cart == ["hat"], same, "{namespace}: {page:?}");
-            assert_eq!(there.ticket() == visitor.ticket(), same, "{namespace}");
+            // What opens nothing there is withdrawn by a page that leaves its session empty.
+            assert_eq!(there.has_ticket(), same, "{namespace}");
+            assert!(!same || there.ticket() == visitor.ticket(), "{namespace}");
         }
     }
 

@@ -280,7 +280,8 @@ fn sites_that_share_a_namespace_are_named() {
 
 #[test]
 fn sections_for_hosts_and_folders_are_sites_of_their_own() {
-    let m = Machine::new().with_fpm(&format!("{ON}[HOST=b.example]\nsession.cookie_samesite=\"None\"\n"));
+    let m = Machine::new()
+        .with_fpm(&format!("{ON}[HOST=b.example]\ncloakroom.cookie_secure=php\nsession.cookie_samesite=\"None\"\n"));
     m.fill(&m.default_store());
     let said = m.run(&["doctor"]).out;
     assert!(said.contains("host b.example") && said.contains("problem  samesite"), "{said}");

@@ -248,7 +248,10 @@ fn cookie(site: &Site, section: &mut Section) {
     }
     match site.value("session.cookie_samesite").to_ascii_lowercase().as_str() {
         "" => section.ok("samesite", "session.cookie_samesite is not set: browsers decide, and returns from payment pages work."),
-        "none" if secure => section.ok("samesite", "session.cookie_samesite is None: the cookie comes along from other sites too."),
+        "none" if secure => section.ok(
+            "samesite",
+            "session.cookie_samesite is None: the cookie comes along from other sites too, by HTTPS; by plain HTTP browsers refuse it.",
+        ),
         "none" => section.problem(
             "samesite",
             "session.cookie_samesite is None and session.cookie_secure is off: browsers refuse such a cookie, so nobody \
