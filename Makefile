@@ -22,13 +22,15 @@ help:
 
 build:
 	@scripts/install-packages.sh build
+	@echo 'Building; the first time takes some minutes.'
 	@scripts/build.sh
 
 up:
+	@scripts/check-up.sh '$(STORE)' '$(HANDLER)'
 	@scripts/install-packages.sh up
 	@echo 'Building; the first time takes some minutes.'
 	@if [[ '$(HANDLER)' != files ]]; then scripts/build.sh; fi
-	@cargo build --release --quiet --package cloakroom-testbed
+	@cargo build --release --package cloakroom-testbed
 	@CLOAKROOM_SO='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/cloakroom.so' $(TESTBED) up --store '$(STORE)' --handler '$(HANDLER)'
 
 # What was started can be ended although the source does not build at the moment.

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 
-cargo build --release --quiet --package cloakroom-cli --package cloakroom-php
+cargo build --release --package cloakroom-cli --package cloakroom-php
 # Put in place by a rename: a PHP that has the old file mapped must not see it change.
 if ! cmp --silent "$target/release/libcloakroom_php.so" "$target/release/cloakroom.so"; then
 	cp "$target/release/libcloakroom_php.so" "$target/release/cloakroom.so.new"

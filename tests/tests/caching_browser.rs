@@ -15,6 +15,9 @@ fn assert_page(browser: &Chromium, cache: &str, cart: &str, cookies: usize, when
     browser.wait_for_text(".cloakroom-demo-cache", cache).unwrap();
     let text = browser.text(".cloakroom-demo-server").unwrap();
     assert!(text.contains(cart), "{when}: {text}");
+    // Out of the cache, nobody answered.
+    let says = if cache == "HIT" { "Made earlier by server " } else { "Server " };
+    assert!(text.starts_with(says) && text.contains("answered") == (cache != "HIT"), "{when}: {text}");
     let jar = browser.cookies().unwrap();
     assert_eq!(jar.iter().filter(|cookie| cookie.name == "PHPSESSID").count(), cookies, "{when}: {jar:?}");
 }

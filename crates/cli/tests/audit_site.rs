@@ -225,11 +225,12 @@ fn sitemaps_are_followed_packed_ones_too() {
         (
             "/sitemap.xml",
             text(format!(
-                "<sitemapindex><sitemap><loc>{base}/1.xml</loc></sitemap><sitemap><loc>{base}/2.xml.gz</loc></sitemap><sitemap><loc>{base}/sitemap.xml</loc></sitemap><sitemap><loc>{base}/gone.xml</loc></sitemap></sitemapindex>"
+                "<sitemapindex><sitemap><loc>{base}/1.xml</loc></sitemap><sitemap><loc>{base}/2.xml.gz</loc></sitemap><sitemap><loc>{base}/sitemap.xml</loc></sitemap><sitemap><loc>{base}/gone.xml</loc></sitemap><sitemap><loc>{base}/home</loc></sitemap></sitemapindex>"
             )),
         ),
         ("/1.xml", text(format!("<urlset><url><loc>{base}/a</loc></url><url><loc>{base}/lost</loc></url></urlset>"))),
         ("/2.xml.gz", Box::new(move |_| (200, Vec::new(), packed.clone()))),
+        ("/home", text("<!doctype html><title>Home</title>".into())),
         ("/a", page(&[])),
         ("/b", page(&["Set-Cookie: PHPSESSID=x"])),
     ];
@@ -256,6 +257,7 @@ fn sitemaps_are_followed_packed_ones_too() {
     );
     assert!(ran.out.contains("status 404"), "{}", ran.out);
     assert!(ran.out.contains("/gone.xml was not read"), "{}", ran.out);
+    assert!(flat.contains("/home was not read: it is no sitemap (HTML)."), "{}", ran.out);
     let one = server.audit(&["--sitemap", &server.url("/sitemap.xml"), "--limit", "1", "--json"]);
     assert_eq!(one.json()["site"]["pages"].as_array().map(Vec::len), Some(1));
 }

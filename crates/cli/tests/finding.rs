@@ -222,6 +222,18 @@ fn a_folder_of_a_server_with_php_ini_elsewhere_can_be_named() {
 }
 
 #[test]
+fn an_extension_whose_folder_is_not_known_is_not_said_to_be_there() {
+    let m = Machine::new();
+    let url = filled(&m, "/srv/a.sqlite");
+    m.write("/srv/up/conf.d/99-site.ini", &format!("{ON}cloakroom.store = \"{url}\"\n"));
+    let ran = m.run(&["--php-ini", &m.path("/srv/up").display().to_string(), "doctor", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    let checks = said["sections"].as_array().expect("sections").iter().filter_map(|s| s["checks"].as_array()).flatten();
+    let of: Vec<_> = checks.filter(|c| c["name"] == "extension").map(|c| c["level"].as_str()).collect();
+    assert_eq!(of, [Some("warning")], "{said}");
+}
+
+#[test]
 fn no_command_makes_a_store_or_a_folder() {
     let m = Machine::new().with_fpm(ON);
     let folder = m.path("/var/lib/php/sessions");

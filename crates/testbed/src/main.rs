@@ -54,6 +54,7 @@ fn bring_up(handler: Handler) -> Result<()> {
             Action::Restarted => println!("{server}: started again"),
         }
     }
+    report.moved.iter().for_each(|sentence| println!("{sentence}"));
     let address = &report.address;
     println!("\nWordPress on two servers, A and B:  {address}");
     match handler {
@@ -105,6 +106,10 @@ fn from_here(path: &Path) -> PathBuf {
 
 fn show_status() -> ExitCode {
     let servers = up::status(&up::folder());
+    if servers.iter().all(|(_, pid)| pid.is_none()) {
+        println!("Nothing is up. `make up` starts it.");
+        return ExitCode::SUCCESS;
+    }
     for (server, pid) in &servers {
         match pid {
             Some(pid) => println!("{server:<10} runs, process {pid}"),

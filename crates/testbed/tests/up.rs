@@ -95,6 +95,8 @@ fn two_servers_with_files_split_a_cart_and_a_second_up_repairs_what_is_down() {
     assert!(!orphans.is_empty());
     signal(master, "KILL");
     signal(up.pid("mariadb"), "KILL");
+    let (good, status) = up.run(&["status"]);
+    assert!(!good && status.contains("does not run"), "{status}");
     let repaired = up.up(&["--handler", "files"]);
     assert!(repaired.contains("mariadb: started") && repaired.contains("php-fpm-a: started"), "{repaired}");
     assert!(!repaired.contains("php-fpm-b") && !repaired.contains("nginx: "), "{repaired}");
@@ -114,7 +116,48 @@ fn two_servers_with_files_split_a_cart_and_a_second_up_repairs_what_is_down() {
     let (good, down) = up.run(&["down"]);
     assert!(good && down.contains("mariadb"), "{down}");
     assert!(pids.iter().all(|pid| group_members(*pid).is_empty()), "something of {pids:?} still runs");
-    assert!(!up.run(&["status"]).0);
+    assert_eq!(up.run(&["status"]), (true, "Nothing is up. `make up` starts it.\n".into()));
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_and_the_one_instead_is_kept() {
+    needs!("mariadbd", "php-fpm", "nginx", "wordpress");
+    let up = Up::new();
+    // The lease keeps other tests away from the port; this listener is somebody else on it.
+    let wanted = up.ports[0].1.number();
+    let _somebody = std::net::TcpListener::bind(("127.0.0.1", wanted)).unwrap();
+    let first = up.up(&["--handler", "files"]);
+    let sentence = format!("nginx: port {wanted} is taken; using ");
+    let instead = first.split(&sentence).nth(1).unwrap_or_else(|| panic!("{first}"));
+    let instead = instead.lines().next().unwrap().to_string();
+    assert!(first.contains(&format!("A and B:  http://127.0.0.1:{instead}/")), "{first}");
+    let again = up.up(&["--handler", "files"]);
+    assert!(again.contains(&format!("{sentence}{instead}\n")) && !again.contains("started"), "{again}");
+}
+
+#[test]
+fn what_make_up_is_told_is_judged_before_anything_is_built() {
+    let check = |words: &[&str], port: (&str, &str)| {
+        let script = cloakroom_testbed::project_root().join("scripts/check-up.sh");
+        let output = Command::new(script).args(words).env(port.0, port.1).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let fine = ("CLOAKROOM_HTTP_PORT", "8095");
+    for store in ["sqlite", "mysql", "mariadb", "redis"] {
+        assert_eq!(check(&[store, "cloakroom"], fine), (true, String::new()));
+    }
+    assert_eq!(check(&["sqlite", "files"], ("CLOAKROOM_HTTP_PORT", "65535")), (true, String::new()));
+    for (words, port, said) in [
+        (["oracle", "cloakroom"], fine, "STORE=oracle"),
+        (["sqlite", "redis"], fine, "HANDLER=redis"),
+        (["sqlite", "files"], ("CLOAKROOM_HTTP_PORT", "http"), "CLOAKROOM_HTTP_PORT=http"),
+        (["sqlite", "files"], ("CLOAKROOM_FPM_A_PORT", "0"), "CLOAKROOM_FPM_A_PORT=0"),
+        (["sqlite", "files"], ("CLOAKROOM_DB_PORT", "65536"), "CLOAKROOM_DB_PORT=65536"),
+        (["sqlite", "files"], ("CLOAKROOM_REDIS_PORT", ""), "CLOAKROOM_REDIS_PORT="),
+    ] {
+        let (good, text) = check(&words, port);
+        assert!(!good && text.contains(said), "{words:?} {port:?}: {text}");
+    }
 }
 
 #[test]

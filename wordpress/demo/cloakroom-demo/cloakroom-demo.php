@@ -18,6 +18,7 @@ defined( 'ABSPATH' ) || exit;
 require_once __DIR__ . '/includes/shop.php';
 require_once __DIR__ . '/includes/actions.php';
 require_once __DIR__ . '/includes/page.php';
+require_once __DIR__ . '/includes/offline.php';
 
 /**
  * Starts a session on every request, as over-eager plugins do: for visitors who never put anything into a cart, for the
@@ -34,3 +35,5 @@ add_action( 'init', 'cloakroom_demo_handle_request' );
 add_shortcode( 'cloakroom_demo', 'cloakroom_demo_page' );
 add_action( 'wp_enqueue_scripts', 'cloakroom_demo_styles' );
 add_action( 'wp_footer', 'cloakroom_demo_cache_script' );
+add_filter( 'site_status_tests', 'cloakroom_demo_site_status_tests' );
+add_action( 'wp_dashboard_setup', 'cloakroom_demo_dashboard' );

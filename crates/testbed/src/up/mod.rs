@@ -61,6 +61,8 @@ pub struct Report {
     pub address: String,
     /// Each server, and what had to be done for it.
     pub servers: Vec<(String, Action)>,
+    /// For each server whose port somebody else has, a sentence that says so.
+    pub moved: Vec<String>,
     /// The address of the store, without its password; empty for files.
     pub store: String,
     /// The password of WordPress's user `admin`.
@@ -79,7 +81,7 @@ pub fn folder() -> PathBuf {
 pub fn up(root: &Path, handler: Handler) -> Result<Report> {
     let mut places = Places::open(root)?;
     let _only_one = lock(root)?;
-    let mut up = Up { run: places.run(), user: places.user(), servers: Vec::new() };
+    let mut up = Up { run: places.run(), user: places.user(), servers: Vec::new(), moved: Vec::new() };
 
     let (database_port, password) = up.database(&mut places)?;
     let http_port = up.port(&mut places, "http", "nginx", 8080)?;
@@ -119,7 +121,7 @@ pub fn up(root: &Path, handler: Handler) -> Result<Report> {
         .into_iter()
         .collect::<Result<Vec<Endpoint>>>()?;
     up.web_server(&places, http_port, &site, &endpoints)?;
-    Ok(Report { address: format!("{address}/"), servers: up.servers, store, admin_password })
+    Ok(Report { address: format!("{address}/"), servers: up.servers, moved: up.moved, store, admin_password })
 }
 
 /// Ends everything; the data stays. Names what was running.
@@ -147,17 +149,22 @@ struct Up {
     run: PathBuf,
     user: Option<String>,
     servers: Vec<(String, Action)>,
+    moved: Vec<String>,
 }
 
 impl Up {
-    fn port(&self, places: &mut Places, name: &str, daemon: &str, usual: u16) -> Result<u16> {
-        let daemon = Daemon::named(&self.run, daemon);
-        let running = daemon.pid().is_some();
+    fn port(&mut self, places: &mut Places, name: &str, daemon: &str, usual: u16) -> Result<u16> {
+        let process = Daemon::named(&self.run, daemon);
+        let running = process.pid().is_some();
         if !running {
             // Workers of a dead master would hold its port.
-            daemon.stop();
+            process.stop();
         }
-        places.port(name, usual, running)
+        let (wanted, port) = places.port(name, usual, running)?;
+        if wanted != port {
+            self.moved.push(format!("{daemon}: port {wanted} is taken; using {port}"));
+        }
+        Ok(port)
     }
 
     fn ensure(&mut self, name: &str, recipe: &crate::service::Recipe, files: &[PathBuf]) -> Result<Action> {

@@ -77,26 +77,25 @@ impl Places {
     }
 
     /// The port for a server that does not run: the one asked for in the environment, else the one it had, else the usual one;
-    /// or the next free one above it.
-    pub(super) fn port(&mut self, name: &str, usual: u16, taken_by_us: bool) -> Result<u16> {
+    /// or the next free one above it. First the port that was wanted, then the one it is.
+    pub(super) fn port(&mut self, name: &str, usual: u16, taken_by_us: bool) -> Result<(u16, u16)> {
         let variable = format!("CLOAKROOM_{}_PORT", name.to_ascii_uppercase());
         let note = format!("port_{name}");
         let had = self.note(&note).and_then(|port| port.parse().ok());
         let asked = match std::env::var(&variable) {
             Ok(text) => {
-                Some(text.parse::<u16>().map_err(|_| Error::Other(format!("{variable}={text} is no port number")))?)
+                let port = text.parse::<u16>().ok().filter(|port| *port > 0);
+                Some(port.ok_or_else(|| Error::Other(format!("{variable}={text} is no port number")))?)
             }
             Err(_) => None,
         };
         let first = asked.or(had).unwrap_or(usual);
-        if taken_by_us && had == Some(first) {
-            return Ok(first);
-        }
+        // The one that our own server holds is as good as free: it stays there while the one asked for is taken.
         let port = (first..=first.saturating_add(100))
-            .find(|port| is_free(*port))
+            .find(|port| (taken_by_us && had == Some(*port)) || is_free(*port))
             .ok_or_else(|| Error::Other(format!("no port from {first} on is free; name one in {variable}")))?;
         self.remember(&note, &port.to_string())?;
-        Ok(port)
+        Ok((first, port))
     }
 
     /// Whom pools and web server run as: the web user where that one can get here, else we ourselves.

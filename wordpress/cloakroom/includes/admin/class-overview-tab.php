@@ -43,9 +43,28 @@ final class Overview_Tab {
 			echo '<p class="description">' . esc_html( sprintf( __( 'There are so many that they are counted only once an hour, the last time after %s.', 'cloakroom' ), (string) wp_date( get_option( 'time_format' ), $hour * HOUR_IN_SECONDS ) ) ) . '</p>';
 		}
 		$this->attention();
-		echo '<h2>' . esc_html__( 'The last two weeks', 'cloakroom' ) . '</h2>';
-		Plot::show( Samples::all() );
+		$samples = Samples::all();
+		echo '<h2>' . esc_html( self::since( $samples ) ) . '</h2>';
+		Plot::show( $samples );
 		echo '<p class="description">' . esc_html__( 'Counted once an hour. Where several sites share the session store, all of them are in these numbers.', 'cloakroom' ) . '</p>';
+	}
+
+	/**
+	 * How far back the plot goes, in words: no more is promised than there is.
+	 *
+	 * @param array<int, array{int, int, int}> $samples As in {@see Samples::all()}.
+	 */
+	private static function since( array $samples ): string {
+		$hour  = array() === $samples ? intdiv( time(), HOUR_IN_SECONDS ) : min( array_keys( $samples ) );
+		$first = $hour * HOUR_IN_SECONDS;
+		if ( time() - $first >= 2 * WEEK_IN_SECONDS - DAY_IN_SECONDS ) {
+			return __( 'The last two weeks', 'cloakroom' );
+		}
+		if ( wp_date( 'Ymd', $first ) === wp_date( 'Ymd' ) ) {
+			return __( 'Since today', 'cloakroom' );
+		}
+		/* translators: %s: a date. */
+		return sprintf( __( 'Since %s', 'cloakroom' ), (string) wp_date( get_option( 'date_format' ), $first ) );
 	}
 
 	/**

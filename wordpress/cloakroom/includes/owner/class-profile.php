@@ -63,7 +63,7 @@ final class Profile implements Module {
 		$others = array_filter( $devices, static fn ( array $device ): bool => ! $device['current'] );
 		echo '<p><button type="submit" class="button" form="' . esc_attr( self::FORM ) . '"' . ( $own && array() === $others ? ' disabled' : '' ) . '>';
 		echo esc_html( $own ? __( 'Log out everywhere else', 'cloakroom' ) : __( 'Log out everywhere', 'cloakroom' ) ) . '</button></p>';
-		echo '<p class="description">' . esc_html__( 'Ends the log-in and the session on those devices at once, also for pages that are just being loaded there.', 'cloakroom' ) . '</p></div>';
+		echo '<p class="description">' . esc_html__( 'Ends the log-in and the session on those devices at once, also for pages that are just being loaded there. WordPress\'s own button does the same while Cloakroom is active.', 'cloakroom' ) . '</p></div>';
 	}
 
 	/**

@@ -40,6 +40,11 @@ function cloakroom_demo_cache_script() {
 		place.textContent = 'HIT' === entry.description ? place.dataset.hit : place.dataset.miss.replace( '%s', entry.description );
 		place.hidden = false;
 	}
+	// The server that the page's text names did not answer this time: it made the page for somebody before.
+	const server = document.querySelector( '.cloakroom-demo-answered' );
+	if ( server && entry && 'HIT' === entry.description ) {
+		server.textContent = server.dataset.hit;
+	}
 } )();
 JS;
 	wp_print_inline_script_tag( $script );
@@ -59,11 +64,15 @@ function cloakroom_demo_page() {
 			data-miss="<?php /* translators: %s: what the cache says, such as BYPASS. */ esc_attr_e( '%s: an application server made this page for you.', 'cloakroom-demo' ); ?>" hidden></p>
 		<p class="cloakroom-demo-server" role="status">
 			<?php
+			/* translators: %s: name of the server. */
+			$made = sprintf( __( 'Made earlier by server %s.', 'cloakroom-demo' ), cloakroom_demo_server() );
 			printf(
-				/* translators: 1: name of the server, 2: number of items. */
-				esc_html( _n( 'Server %1$s answered. There is %2$d item in your cart.', 'Server %1$s answered. There are %2$d items in your cart.', $count, 'cloakroom-demo' ) ),
-				'<strong>' . esc_html( cloakroom_demo_server() ) . '</strong>',
-				(int) $count
+				'<span class="cloakroom-demo-answered" data-hit="%1$s">%2$s</span> %3$s',
+				esc_attr( $made ),
+				/* translators: %s: name of the server. */
+				sprintf( esc_html__( 'Server %s answered.', 'cloakroom-demo' ), '<strong>' . esc_html( cloakroom_demo_server() ) . '</strong>' ), // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- the name is.
+				/* translators: %d: number of items. */
+				esc_html( sprintf( _n( 'There is %d item in your cart.', 'There are %d items in your cart.', $count, 'cloakroom-demo' ), (int) $count ) )
 			);
 			?>
 		</p>

@@ -122,9 +122,14 @@ fn extension(site: &Site, around: &Surroundings, section: &mut Section) {
                 file.display()
             ),
         ),
-        None => {
-            section.ok("extension", format!("Loaded by {}; in which folder PHP looks is not known here.", entry.origin))
-        }
+        None => section.warning(
+            "extension",
+            format!(
+                "{} loads {} without its folder, and where this PHP looks is not known here: whether the file is there was \
+                 not seen. Write its full path after `extension=`, or see that this PHP's `php -m` lists cloakroom.",
+                entry.origin, entry.value
+            ),
+        ),
     }
 }
 

@@ -63,7 +63,10 @@ pub(super) fn section(place: Place, timeout: Duration, around: &Surroundings) ->
     } else {
         section.ok(
             "shared",
-            format!("{} is for one host: with several servers, each would keep its own sessions.", about.engine),
+            format!(
+                "{} is fine for one host, however many PHPs it runs; several hosts need a store that they share.",
+                about.engine
+            ),
         );
     }
     // Whether it evicts is a setting of the server, so it is known only once the server has said so.

@@ -61,7 +61,11 @@ fn read(client: &Client, url: &Url) -> Result<sitemap::Sitemap, String> {
             200..=299 => {
                 let body = sitemap::unpacked(body, SITEMAP_LIMIT).ok_or("it can't be unpacked")?;
                 let found = sitemap::read(&body);
-                return if found == sitemap::Sitemap::default() { Err("it names no pages".into()) } else { Ok(found) };
+                return match found == sitemap::Sitemap::default() {
+                    true if sitemap::is_html(&body) => Err("it is no sitemap (HTML)".into()),
+                    true => Err("it names no pages".into()),
+                    false => Ok(found),
+                };
             }
             300..=399 => {
                 at = at.join(&answer.headers.joined("location")).map_err(|_| "it redirects to what is no address")?

@@ -28,6 +28,23 @@ pub fn unpacked(bytes: Vec<u8>, limit: u64) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Whether the document is a page for people. What stands before its first element (a declaration, comments) does not count.
+pub fn is_html(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut rest = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    loop {
+        let end = if rest.starts_with("<!--") {
+            "-->"
+        } else if rest.starts_with("<?") {
+            "?>"
+        } else {
+            let begins = |with: &str| rest.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+            return begins("<!doctype html") || begins("<html");
+        };
+        rest = rest.split_once(end).map_or("", |(_, rest)| rest).trim_start();
+    }
+}
+
 /// Reads a sitemap or an index of sitemaps; in a list without any XML, each line is an address.
 pub fn read(bytes: &[u8]) -> Sitemap {
     let text = String::from_utf8_lossy(bytes);
@@ -101,6 +118,19 @@ mod tests {
             </url><s:url><s:loc><![CDATA[https://a/b?c&d]]></s:loc></s:url><url><loc/></url><url><loc>nowhere</loc></url>"#;
         assert_eq!(read(pages).pages, ["https://a/", "https://a/b?c&d"]);
         assert_eq!(read(b"https://a/\n\n# no\nhttps://b/\n").pages, ["https://a/", "https://b/"]);
+    }
+
+    #[test]
+    fn a_page_for_people_is_told_from_a_sitemap() {
+        for page in ["<!DOCTYPE html><p>", "\u{feff}\n<HTML lang=x>", "<?xml version='1.0'?><!-- a --> <!doctype HTML>"]
+        {
+            assert!(is_html(page.as_bytes()), "{page}");
+        }
+        for other in
+            ["", "<urlset/>", "<!-- <html> --><urlset>", "<!-- <html>", "<?xml <html>", "https://a/<html>", "\u{ff}é"]
+        {
+            assert!(!is_html(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]
