@@ -102,7 +102,8 @@ fn two_servers_with_files_split_a_cart_and_a_second_up_repairs_what_is_down() {
     assert!(!repaired.contains("php-fpm-b") && !repaired.contains("nginx: "), "{repaired}");
     assert_eq!(up.pid("nginx"), nginx);
     assert!(orphans.iter().all(|pid| Identity::of(*pid).is_none()), "workers of the dead master live on");
-    assert!(up.visitor().get("/").unwrap().body.contains("There are 0 items"));
+    let page = up.visitor().get("/").unwrap();
+    assert!(page.body.contains("There are 0 items"), "{} {:?}\n{}", page.status, page.headers, page.body);
 
     // A frozen server is as good as a dead one.
     let frozen = up.pid("php-fpm-b");

@@ -8,9 +8,10 @@
 //!
 //! ```no_run
 //! # use cloakroom_testbed::{Chromium, needs};
-//! # fn main() -> Result<(), cloakroom_testbed::Error> {
+//! # fn test() {
 //! # let address = "http://127.0.0.1:8080";
 //! needs!("chromium", "chromedriver");
+//! # let seen = || {
 //! let visitor = Chromium::start()?;
 //! visitor.open(&format!("{address}/wp-login.php"))?;
 //! visitor.fill("#user_login", "admin")?;
@@ -19,7 +20,9 @@
 //! visitor.wait_for_text("#wpadminbar", "admin")?;
 //! assert!(visitor.cookie("PHPSESSID")?.is_none());
 //! visitor.screenshot("/tmp/dashboard.png".as_ref())?;
-//! # Ok(()) }
+//! # Ok::<(), cloakroom_testbed::Error>(()) };
+//! # seen().unwrap();
+//! # }
 //! ```
 //!
 //! # What it promises
