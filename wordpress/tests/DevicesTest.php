@@ -47,6 +47,26 @@ final class DevicesTest extends TestCase {
 		$this->assertCount( 2, $this->stored() );
 	}
 
+	public function test_a_password_that_is_only_hashed_anew_is_no_new_password(): void {
+		$before = get_userdata( $this->user );
+		$made   = function (): void {
+			session_id( '' );
+			session_start( array( 'use_cookies' => 0 ) );
+			$_SESSION['x'] = 1;
+			cloakroom_owner( \Cloakroom\Owner_Name::of( $this->user ) );
+			session_write_close();
+			$this->assertCount( 1, Devices::sessions( $this->user ) );
+		};
+		$made();
+		do_action( 'wp_set_password', $before->user_login, $this->user, $before );
+		$this->assertCount( 1, Devices::sessions( $this->user ), 'as newer releases of WordPress do at a log-in' );
+		do_action( 'wp_set_password', 'another', $this->user, $before );
+		$this->assertSame( array(), Devices::sessions( $this->user ) );
+		$made();
+		do_action( 'wp_set_password', $before->user_login, $this->user );
+		$this->assertSame( array(), Devices::sessions( $this->user ), 'who does not say what was before' );
+	}
+
 	public function test_uninstalling_takes_the_notes_out_of_log_ins_and_leaves_the_log_ins(): void {
 		$tokens = \WP_Session_Tokens::get_instance( $this->user );
 		$desk   = $tokens->create( time() + 600 );

@@ -32,7 +32,7 @@ final class Owner implements Module {
 		add_action( 'wp_logout', array( $this, 'logged_out' ), 5 );
 		add_action( 'shutdown', array( $this, 'keep_up' ), 0 );
 		add_action( 'after_password_reset', array( $this, 'password_reset' ), 5 );
-		add_action( 'wp_set_password', array( $this, 'password_set' ), 5, 2 );
+		add_action( 'wp_set_password', array( $this, 'password_set' ), 5, 3 );
 		add_action( 'profile_update', array( $this, 'profile_updated' ), 5, 2 );
 		add_action( 'deleted_user', array( $this, 'deleted' ), 5 );
 		add_action( 'wpmu_delete_user', array( $this, 'deleted' ), 5 );
@@ -106,13 +106,16 @@ final class Owner implements Module {
 	}
 
 	/**
-	 * A password was set.
+	 * A password was set. The same one again is no new one: newer releases of WordPress hash it anew at a log-in.
 	 *
-	 * @param string $password The password.
-	 * @param int    $user     Whose.
+	 * @param string        $password The password.
+	 * @param int           $user     Whose.
+	 * @param \WP_User|null $before   The user as it was; WordPress 6.7 and newer say so.
 	 */
-	public function password_set( $password, $user ): void {
-		$this->password_changed( (int) $user );
+	public function password_set( $password, $user, $before = null ): void {
+		if ( ! $before instanceof \WP_User || ! wp_check_password( (string) $password, $before->user_pass ) ) {
+			$this->password_changed( (int) $user );
+		}
 	}
 
 	/**

@@ -37,6 +37,7 @@ final class Shop implements Module {
 		// Cart tokens' handler is put in at priority 10 while a request runs, after us: only the last one may decide.
 		add_filter( 'woocommerce_session_handler', array( $this, 'choose' ), PHP_INT_MAX );
 		add_action( 'deleted_user', array( $this, 'user_is_gone' ) );
+		add_action( 'wpmu_delete_user', array( $this, 'user_leaves_network' ) );
 		add_action( 'woocommerce_system_status_tool_executed', array( $this, 'tool_was_used' ) );
 		add_action( 'woocommerce_rest_insert_system_status_tool', array( $this, 'tool_was_used' ) );
 		add_action( 'admin_notices', array( $this, 'show_key' ) );
@@ -72,6 +73,19 @@ final class Shop implements Module {
 	public function user_is_gone( $user ): void {
 		if ( class_exists( self::ITS_HANDLER, false ) && Site_Key::is_there() ) {
 			Cart::open( (string) (int) $user )?->end();
+		}
+	}
+
+	/**
+	 * A user is about to be deleted from the network: the carts on all sites that know the user go, too.
+	 *
+	 * @param int $user The user's ID.
+	 */
+	public function user_leaves_network( $user ): void {
+		foreach ( array_keys( get_blogs_of_user( (int) $user, true ) ) as $blog ) {
+			switch_to_blog( $blog );
+			$this->user_is_gone( $user );
+			restore_current_blog();
 		}
 	}
 
