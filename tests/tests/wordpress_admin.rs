@@ -92,6 +92,30 @@ fn the_screen_lists_sessions_and_ends_one_without_showing_any_id() {
     site.assert_quiet();
 }
 
+#[test]
+fn the_plots_heading_promises_no_more_history_than_there_is() {
+    if !is_there() {
+        return;
+    }
+    let site = WpSite::start(Store::Sqlite);
+    let admin = site.wordpress.browser();
+    site.log_in(&admin, "admin", site.wordpress.admin_password());
+    let heading = |hours_ago: u32| {
+        let samples = format!(
+            "update_option( 'cloakroom_samples', array( intdiv( time(), 3600 ) - {hours_ago} => array( 1, 1, 1 ) ), false );"
+        );
+        site.wordpress.php(&samples).unwrap();
+        let page = admin.get("/wp-admin/tools.php?page=cloakroom").unwrap().body;
+        let headings = page.split("<h2>").skip(1).filter_map(|rest| rest.split("</h2>").next());
+        headings.map(String::from).find(|text| text.contains("Since") || text.contains("last")).unwrap_or(page.clone())
+    };
+    assert_eq!(heading(0), "Since today");
+    let date = |days: u32| site.wordpress.php(&format!("echo wp_date( 'F j, Y', time() - {days} * 86400 );")).unwrap();
+    assert_eq!(heading(72), format!("Since {}", date(3).trim()));
+    assert_eq!(heading(335), "The last two weeks");
+    site.assert_quiet();
+}
+
 /// The console has no complaint; WordPress's jQuery says there that it is there.
 #[track_caller]
 fn assert_clean(browser: &Chromium) {

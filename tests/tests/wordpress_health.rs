@@ -143,6 +143,9 @@ fn health_screen(settings: &[(&str, &str)], picture: Option<&Path>) {
                    add_action( 'admin_footer', function () {\n\t$_SESSION['late'] = get_current_screen()->id;\n} );";
     shop.wordpress.plugin("tracker", tracker).unwrap();
     let screen = log_in(&shop);
+    // The dashboard, without the news that it could not fetch.
+    assert_eq!(screen.texts("#dashboard_right_now").unwrap().len(), 1);
+    assert_eq!(screen.texts("#dashboard_primary").unwrap(), Vec::<String>::new());
     // A cart, so that there is a session to be open.
     screen.open(&format!("{}/?cloakroom_demo=add&item=2", shop.wordpress.url())).unwrap();
     wait_until("the plugin is counted", Duration::from_secs(60), || {
