@@ -44,7 +44,7 @@ found, no answer, wrong command line).";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Where the sessions are")]
 pub struct PlaceArgs {
-    /// The store's URL: sqlite:PATH, mysql://… or redis://… (others on this machine may see it; a password belongs into --store-file)
+    /// The store's URL: sqlite:PATH, mysql://…, redis://… or wordpress:FOLDER (others on this machine may see it; a password belongs into --store-file)
     #[arg(long, value_name = "URL", global = true, conflicts_with_all = ["store_file", "uid"])]
     pub store: Option<String>,
 
@@ -173,8 +173,19 @@ pub enum Command {
     Audit(AuditArgs),
 }
 
+/// An option of [`PlaceArgs`] that is no use to a command, which then does not show it.
+fn useless(name: &'static str, long: &'static str) -> clap::Arg {
+    clap::Arg::new(name).long(long).hide(true)
+}
+
 /// What to audit.
 #[derive(Debug, Clone, Args)]
+#[command(
+    arg = useless("store", "store"),
+    arg = useless("store_file", "store-file").value_parser(clap::value_parser!(PathBuf)),
+    arg = useless("php_ini", "php-ini").value_parser(clap::value_parser!(PathBuf)).action(clap::ArgAction::Append),
+    arg = useless("uid", "uid"),
+)]
 pub struct AuditArgs {
     /// Addresses of pages (https://…), or folders and files of PHP
     #[arg(value_name = "ADDRESS|FOLDER", required_unless_present_any = ["sitemap", "from"])]
@@ -235,7 +246,7 @@ pub struct ReportArgs {
 /// Which sessions to list.
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// Only sessions of this owner (in WordPress the user with the site's scope, such as site:42)
+    /// Only sessions of this owner (in WordPress the user with the site's scope, such as wp-1f3a9c02:42)
     #[arg(long, value_name = "OWNER")]
     pub owner: Option<String>,
 
@@ -296,7 +307,7 @@ pub struct EndArgs {
     #[arg(long, value_name = "AGE", value_parser = units::parse_age)]
     pub older_than: Option<Duration>,
 
-    /// All sessions of one owner, on every site (namespace) that shares the store (in WordPress the user with the site's scope, such as site:42, so that it is one site's alone)
+    /// All sessions of one owner, on every site (namespace) that shares the store (in WordPress the user with the site's scope, such as wp-1f3a9c02:42, so that it is one site's alone)
     #[arg(long, value_name = "OWNER")]
     pub owner: Option<String>,
 

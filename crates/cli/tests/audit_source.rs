@@ -211,6 +211,33 @@ fn includes_are_followed_and_plugins_kept_apart() {
 }
 
 #[test]
+fn a_plugins_header_counts_at_the_top_of_its_folder_alone_and_names_keep_their_case() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, code: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, code).expect("written");
+    };
+    let header = "<?php\n/* Plugin Name: Demo */\n";
+    write("wp-admin/includes/plugin.php", "<?php\n/**\n * Plugin Name: Name of Plugin\n */\nsession_id();");
+    write("demo/main.php", header);
+    write(
+        "demo/includes/x.php",
+        "<?php\nnamespace Acme\\Shop;\nclass Cart_Box { function Open() { session_start(); } }",
+    );
+    write("demo/includes/example.php", header);
+    let run = |name: &str, json: &[&str]| {
+        let path = folder.path().join(name).display().to_string();
+        audit(&[&[path.as_str()], json].concat())
+    };
+    let core = run("wp-admin", &[]).out;
+    assert!(!core.contains("plugins"), "{core}");
+    let plugin = run("demo", &[]).out;
+    assert!(plugin.contains("1 of 1 plugins") && plugin.contains("in Acme\\Shop\\Cart_Box::Open();"), "{plugin}");
+    assert_eq!(run("demo", &["--json"]).json()["source"]["findings"][0]["plugin"], "Demo");
+}
+
+#[test]
 fn outside_wordpress_pages_are_counted() {
     let all = reached(&[
         ("index.php", "<?php require 'lib/start.php'; show();"),

@@ -27,6 +27,8 @@ fn help_reads_well_in_eighty_columns() {
         }
     }
     assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    let audit = text.split("$ cloakroom ").find(|help| help.starts_with("audit")).expect("audit's help");
+    assert!(!audit.contains("--store") && !audit.contains("--php-ini") && !audit.contains("--uid"), "{audit}");
     golden("help.txt", &text);
 }
 

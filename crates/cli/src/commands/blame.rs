@@ -3,6 +3,7 @@
 //! PHP counts under labels of three parts, `EVENT | WHO | WHERE` (crates/php/src/door/blame.rs).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloakroom::store::{TALLY_HOURS, TallyKind};
@@ -12,14 +13,16 @@ use super::report::{self, Row, Sums};
 use crate::args::ReportArgs;
 use crate::desk::Desk;
 use crate::out::{Out, mask, paint, plain, wrap};
-use crate::{Failure, Outcome, units};
+use crate::{Failure, Outcome, Surroundings, php, units};
 
 /// Lines below a row begin here.
 const INDENT: &str = "        ";
 /// Most addresses shown of one row.
 const PAGES: usize = 4;
-/// Of how few sessions nothing is concluded.
+/// Of how few sessions that were looked at nothing is concluded.
 const FEW: u64 = 5;
+/// One request in so many is looked at where PHP's settings don't say.
+const ONE_IN: u64 = 20;
 
 /// A place in the code that starts sessions.
 #[derive(Debug, Default, Serialize)]
@@ -62,11 +65,18 @@ struct BlameJson<'a> {
     large: &'a [Write],
 }
 
-pub(super) fn run(desk: &Desk, args: &ReportArgs, out: &mut Out<'_>) -> Result<Outcome, Failure> {
+/// How many requests one that was looked at may stand for: by PHP's settings, the largest where sites differ.
+pub(super) fn one_in(around: &Surroundings, named: &[PathBuf]) -> u64 {
+    let sites = php::find::all(around, named).unwrap_or_default();
+    let sites = sites.iter().flat_map(php::site::sites).filter(php::Site::uses_cloakroom);
+    sites.filter_map(|site| site.value("cloakroom.blame").parse().ok().filter(|n| *n > 0)).max().unwrap_or(ONE_IN)
+}
+
+pub(super) fn run(desk: &Desk, args: &ReportArgs, one_in: u64, out: &mut Out<'_>) -> Result<Outcome, Failure> {
     let seen = report::sums(desk, TallyKind::Blame, args.since)?;
     let told = report::sums(desk, TallyKind::Large, args.since)?;
     let most = if args.limit == 0 { usize::MAX } else { args.limit as usize };
-    let (mut starts, mut writes, mut large) = (starts(&seen), writes(&seen, "write "), writes(&told, "large "));
+    let (mut starts, mut writes, mut large) = (starts(&seen, one_in), writes(&seen, "write "), writes(&told, "large "));
     let hidden = [starts.len(), writes.len(), large.len()].map(|rows| rows.saturating_sub(most)).iter().sum::<usize>();
     starts.truncate(most);
     writes.truncate(most);
@@ -93,12 +103,14 @@ pub(super) fn run(desk: &Desk, args: &ReportArgs, out: &mut Out<'_>) -> Result<O
         return Ok(Outcome::Fine);
     }
     if !starts.is_empty() {
-        table_of_starts(&starts, out)?;
+        table_of_starts(&starts, one_in, out)?;
     }
-    table_of_writes("WRITTEN", &writes, out)?;
-    table_of_writes("LARGE", &large, out)?;
-    let mut text =
-        format!("In the last {span}. Counts are estimates: PHP looks at one request in so many (cloakroom.blame).");
+    table_of_writes("WRITTEN", &writes, one_in, out)?;
+    table_of_writes("LARGE", &large, 1, out)?;
+    let mut text = format!(
+        "In the last {span}. PHP looks at one request in so many (cloakroom.blame), and counts it as so many: ~ marks an \
+                 estimate."
+    );
     if hidden > 0 {
         text.push_str(&format!(" {} not shown; --limit 0 shows all.", units::counted(hidden as u64, "more line")));
     }
@@ -126,13 +138,13 @@ pub(super) fn run(desk: &Desk, args: &ReportArgs, out: &mut Out<'_>) -> Result<O
     Ok(Outcome::Fine)
 }
 
-fn table_of_starts(starts: &[Start], out: &mut Out<'_>) -> Result<(), Failure> {
+fn table_of_starts(starts: &[Start], one_in: u64, out: &mut Out<'_>) -> Result<(), Failure> {
     out.line(&paint::paint("  STARTS  CHANGED     READ    EMPTY  BY", paint::Ink::Bold, out.colour))?;
     for row in starts {
-        let number = |n: u64| if n == 0 { "-".to_owned() } else { units::number(n) };
+        let number = |n: u64| if n == 0 { "-".to_owned() } else { about(n, one_in) };
         out.line(&format!(
             "{:>8}  {:>7}  {:>7}  {:>7}  {}",
-            units::number(row.starts),
+            about(row.starts, one_in),
             number(row.changed),
             number(row.only_read),
             number(row.empty),
@@ -150,7 +162,12 @@ fn table_of_starts(starts: &[Start], out: &mut Out<'_>) -> Result<(), Failure> {
     out.line("")
 }
 
-fn table_of_writes(what: &str, writes: &[Write], out: &mut Out<'_>) -> Result<(), Failure> {
+/// A count; an estimate where it may be more than what was seen.
+fn about(count: u64, one_in: u64) -> String {
+    format!("{}{}", if one_in > 1 && count >= one_in { "~" } else { "" }, units::number(count))
+}
+
+fn table_of_writes(what: &str, writes: &[Write], one_in: u64, out: &mut Out<'_>) -> Result<(), Failure> {
     if writes.is_empty() {
         return Ok(());
     }
@@ -160,7 +177,7 @@ fn table_of_writes(what: &str, writes: &[Write], out: &mut Out<'_>) -> Result<()
     for row in writes {
         out.line(&format!(
             "{:>8}  {:>8}  {:<width$}  {}",
-            units::number(row.count),
+            about(row.count, one_in),
             units::size(row.mean_bytes),
             row.variable,
             row.who
@@ -180,7 +197,7 @@ fn below(place: &str, pages: &[String], out: &mut Out<'_>) -> Result<(), Failure
 }
 
 /// Starts by who and where, the most frequent first.
-fn starts(seen: &Sums) -> Vec<Start> {
+fn starts(seen: &Sums, one_in: u64) -> Vec<Start> {
     let mut places: BTreeMap<(String, String), (Start, u32)> = BTreeMap::new();
     for row in &seen.rows {
         let Some((event, who, place)) = parts(&row.label).filter(|(event, ..)| !event.starts_with("write ")) else {
@@ -205,7 +222,7 @@ fn starts(seen: &Sums) -> Vec<Start> {
         .into_iter()
         .map(|((who, place), (mut start, last))| {
             start.pages.truncate(PAGES);
-            start.advice = advice(&start, &who);
+            start.advice = advice(&start, &who, one_in);
             Start { who: shown(&who), place: shown(&place), last_hour: units::rfc3339(report::start_of(last)), ..start }
         })
         .collect();
@@ -254,7 +271,7 @@ fn shown(text: &str) -> String {
 }
 
 /// What is to be done about a place that starts sessions.
-fn advice(start: &Start, who: &str) -> Option<String> {
+fn advice(start: &Start, who: &str, one_in: u64) -> Option<String> {
     let share = |part: u64| part.saturating_mul(100) / start.starts.max(1);
     if who == "php.ini" {
         return Some(
@@ -262,7 +279,8 @@ fn advice(start: &Start, who: &str) -> Option<String> {
                 .into(),
         );
     }
-    if start.starts < FEW {
+    // A single session that was looked at may be counted as so many.
+    if start.starts < FEW.saturating_mul(one_in) {
         return None;
     }
     let whom = match who.split_once(' ') {
@@ -313,14 +331,16 @@ mod tests {
             changed,
             ..Start::default()
         };
-        let told = |start: &Start, who: &str| advice(start, who).unwrap_or_default();
+        let told = |start: &Start, who: &str| advice(start, who, 20).unwrap_or_default();
         assert!(told(&start(99, 0, 1), "plugin a").contains("99 stay empty"));
         assert!(told(&start(99, 0, 1), "plugin a").contains("Ask its author to call session_start()"));
         assert!(told(&start(99, 0, 1), "application a").contains(". Call session_start()"));
         assert!(told(&start(0, 95, 5), "theme a").contains("ask its author to call session_start(['read_and_close'"));
         assert!(told(&start(1, 0, 0), "php.ini").contains("auto_start = 0"));
-        for fine in [start(10, 40, 50), start(4, 0, 0)] {
-            assert_eq!(advice(&fine, "plugin a"), None);
+        // The last two: one or two sessions were looked at.
+        for fine in [start(10, 40, 50), start(4, 0, 0), start(20, 0, 0), start(0, 40, 0)] {
+            assert_eq!(advice(&fine, "plugin a", 20), None);
         }
+        assert!(advice(&start(5, 0, 0), "plugin a", 1).is_some());
     }
 }

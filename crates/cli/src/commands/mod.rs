@@ -39,7 +39,7 @@ pub fn run(cli: &Cli, around: &Surroundings, writer: &mut dyn Write) -> Result<O
             Command::Waits(args) => report::run(&desk, &report::WAITS, args, &mut out),
             Command::Dropped(args) => report::run(&desk, &report::DROPPED, args, &mut out),
             Command::Early(args) => report::run(&desk, &report::EARLY, args, &mut out),
-            Command::Blame(args) => blame::run(&desk, args, &mut out),
+            Command::Blame(args) => blame::run(&desk, args, blame::one_in(around, &cli.place.php_ini), &mut out),
             Command::Sweep { limit } => sweep::run(&desk, *limit, &mut out),
         }),
     };

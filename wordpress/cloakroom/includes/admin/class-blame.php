@@ -12,7 +12,7 @@ namespace Cloakroom\Admin;
  */
 final class Blame {
 
-	/** Of how few sessions nothing is concluded. */
+	/** Of how few sessions that were looked at nothing is concluded. */
 	private const FEW = 5;
 
 	/**
@@ -105,7 +105,8 @@ final class Blame {
 		if ( 'php.ini' === $start['who'] ) {
 			return __( 'php.ini starts a session for every request. Unless a plugin counts on it, set session.auto_start = 0.', 'cloakroom' );
 		}
-		if ( $start['starts'] < self::FEW ) {
+		// One that was looked at may be counted as so many.
+		if ( $start['starts'] < self::FEW * max( 1, (int) ini_get( 'cloakroom.blame' ) ) ) {
 			return '';
 		}
 		$empty = intdiv( $start['empty'] * 100, $start['starts'] );

@@ -101,6 +101,10 @@ const PROXY: &[&str] = &[
 
 /// What the cookie of this name is for.
 pub fn purpose(name: &str) -> Purpose {
+    // WordPress asks with it whether the browser takes cookies; every visitor of the log-in page has the same.
+    if name == "wordpress_test_cookie" {
+        return Purpose::Other;
+    }
     let bare = name.strip_prefix("__Host-").or_else(|| name.strip_prefix("__Secure-")).unwrap_or(name);
     if let Some((_, whose)) = SESSIONS.iter().find(|(pattern, _)| fits(bare, pattern)) {
         return Purpose::Session(whose);
@@ -188,15 +192,17 @@ impl SetCookie {
     /// What is to be said about a session's cookie, each to be read after its name. `https` is how the page was fetched.
     pub fn advice(&self, https: bool) -> Vec<String> {
         let mut said: Vec<String> = Vec::new();
+        // PHP's settings are for PHP's own cookie; what code sets by itself has its attributes from there.
+        let php = matches!(purpose(&self.name), Purpose::Session("PHP"));
+        let mut missing = |what: &str, setting: &str| {
+            let mend = if php { format!(" Set {setting} = 1.") } else { String::new() };
+            said.push(format!("{what}{mend}"));
+        };
         if !self.http_only {
-            said.push(
-                "has no HttpOnly: a script that gets into a page can read it. Set session.cookie_httponly = 1.".into(),
-            );
+            missing("has no HttpOnly: a script that gets into a page can read it.", "session.cookie_httponly");
         }
         if https && !self.secure {
-            said.push(
-                "has no Secure: the first address without https gives it away. Set session.cookie_secure = 1.".into(),
-            );
+            missing("has no Secure: the first address without https gives it away.", "session.cookie_secure");
         }
         said.push(
             match self.same_site.as_deref().map(str::to_ascii_lowercase).as_deref() {
@@ -251,6 +257,7 @@ mod tests {
         ] {
             assert!(matches!(purpose(name), Purpose::Session(_)), "{name}");
         }
+        assert_eq!(purpose("wordpress_test_cookie"), Purpose::Other);
         assert_eq!(purpose("_ga"), Purpose::Analytics);
         assert_eq!(purpose("_ga_ABC"), Purpose::Analytics);
         assert_eq!(purpose("__cf_bm"), Purpose::Proxy);
@@ -279,6 +286,12 @@ mod tests {
             assert!(said.contains(word), "{word}: {said}");
         }
         assert!(!bare.advice(false).join("\n").contains("no Secure"));
+        assert!(bare.advice(true).join("\n").contains("Set session.cookie_httponly = 1."));
+        let shops = SetCookie::parse("wp_woocommerce_session_x=x; path=/").expect("one").advice(true).join("\n");
+        assert!(
+            shops.contains("has no HttpOnly") && !shops.contains("session."),
+            "PHP's settings are not for it: {shops}"
+        );
         let none = SetCookie::parse("PHPSESSID=x; SameSite=None; HttpOnly").expect("one");
         assert!(none.advice(true).join("\n").contains("refuse"));
         let lax = SetCookie::parse("PHPSESSID=x; SameSite=Lax; HttpOnly; Secure").expect("one");

@@ -17,7 +17,7 @@ pub mod walk;
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use facts::{Facts, Found};
@@ -31,6 +31,9 @@ use super::progress::Progress;
 
 /// Bigger files are data with `<?php` before it; they are told, not read.
 const BIGGEST: u64 = 8 << 20;
+
+/// Folders inside a plugin that are no plugins.
+const PARTS: [&str; 9] = ["admin", "classes", "inc", "include", "includes", "lib", "public", "src", "vendor"];
 
 /// A place where sessions are used, and when it runs.
 #[derive(Debug)]
@@ -70,9 +73,11 @@ pub fn audit(roots: &[PathBuf], exclude: &[String], progress: &Progress) -> Repo
     let mut kept = Vec::new();
     for (file, result) in walked.files.iter().zip(read) {
         match result {
-            Ok(facts) => {
+            Ok(mut facts) => {
                 report.files += 1;
                 report.bytes += file.size;
+                // Elsewhere such a line is an example, or a library's that is a plugin as well.
+                facts.plugin = facts.plugin.filter(|_| may_be_main(file));
                 report.plugins += usize::from(facts.plugin.is_some());
                 if let Some(line) = facts.broken {
                     report.notes.push((
@@ -144,6 +149,23 @@ fn read_one(file: &walk::File) -> Result<Facts, String> {
     scan(&bytes).ok_or_else(|| "was not read: parsing it took too long".into())
 }
 
+/// Whether a plugin's header counts in this file: it is at the top of a plugin's folder, or in the folder of plugins.
+fn may_be_main(file: &walk::File) -> bool {
+    let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
+    let name =
+        |path: Option<&Path>| path.and_then(Path::file_name).and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+    let parent = path.parent();
+    let (folder, above) = (name(parent), name(parent.and_then(Path::parent)));
+    let holds = |folder: &str| folder == "plugins" || folder == "mu-plugins";
+    if path.components().any(|part| part.as_os_str() == "wp-admin" || part.as_os_str() == "wp-includes") {
+        return false;
+    }
+    let of_its_name = path.file_stem().is_some_and(|stem| stem == folder.as_str());
+    // Of a folder that was named it is not known whether it is a plugin's or holds plugins.
+    let near = file.depth == 0 || file.depth == 1 && !PARTS.contains(&folder.as_str());
+    holds(&folder) || holds(&above) || of_its_name || near
+}
+
 /// Files that WordPress includes by itself.
 fn runs_as(file: &walk::File, facts: &Facts) -> Option<&'static str> {
     if facts.plugin.is_some() {
@@ -168,13 +190,16 @@ fn runs_as(file: &walk::File, facts: &Facts) -> Option<&'static str> {
 
 /// Folders of plugins, with their names.
 fn plugin_folders(files: &[Seen<'_>]) -> Vec<(String, String)> {
-    files
+    let folder_of = |f: &Seen<'_>| f.shown.rfind('/').map_or("", |at| &f.shown[..=at]).to_owned();
+    let mains: Vec<&Seen<'_>> = files.iter().filter(|f| f.facts.plugin.is_some()).collect();
+    mains
         .iter()
         .filter_map(|f| {
-            let folder = f.shown.rfind('/').map_or("", |at| &f.shown[..=at]);
+            let folder = folder_of(f);
             // A plugin of one file shares the folder with others.
-            let shared = folder.is_empty() || folder == "plugins/" || folder.ends_with("/plugins/");
-            Some((if shared { f.shown } else { folder }.to_owned(), f.facts.plugin.clone()?))
+            let shared =
+                folder.ends_with("plugins/") || mains.iter().filter(|other| folder_of(other) == folder).count() > 1;
+            Some((if shared { f.shown.to_owned() } else { folder }, f.facts.plugin.clone()?))
         })
         .collect()
 }

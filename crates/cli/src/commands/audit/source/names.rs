@@ -115,6 +115,8 @@ pub(super) const CHANGERS: &[&str] = &[
 pub(super) struct Names {
     /// The namespace in lower case, without slashes at its ends.
     pub(super) namespace: String,
+    /// As it is written.
+    written: String,
     functions: HashMap<String, String>,
     classes: HashMap<String, String>,
 }
@@ -138,7 +140,9 @@ impl Resolved {
 impl Names {
     /// A new namespace: imports end.
     pub(super) fn enter(&mut self, namespace: &str) {
-        *self = Self { namespace: clean(namespace), ..Self::default() };
+        let written =
+            namespace.chars().filter(|c| !c.is_whitespace()).collect::<String>().trim_matches('\\').to_owned();
+        *self = Self { namespace: clean(namespace), written, ..Self::default() };
     }
 
     /// `use function full as alias`.
@@ -201,6 +205,11 @@ impl Names {
     pub(super) fn here(&self, name: &str) -> String {
         let name = name.to_ascii_lowercase();
         if self.namespace.is_empty() { name } else { format!("{}\\{name}", self.namespace) }
+    }
+
+    /// The same for people, as it is written.
+    pub(super) fn shown(&self, name: &str) -> String {
+        if self.written.is_empty() { name.to_owned() } else { format!("{}\\{name}", self.written) }
     }
 }
 

@@ -103,8 +103,8 @@ pub(super) struct Scanner<'a, 't> {
     pub(super) path: Vec<Node<'t>>,
     /// The units that it is in, each with its depth and how many conditions there were when it began.
     units: Vec<(usize, usize, usize)>,
-    /// The classes that it is in, each with its depth.
-    classes: Vec<(usize, String)>,
+    /// The classes that it is in, each with its depth, its name, and that as it is written.
+    classes: Vec<(usize, String, String)>,
     /// What must hold, each with the depth of the node whose end ends it.
     conditions: Vec<(usize, Condition)>,
     saved_names: Vec<(usize, Names)>,
@@ -159,7 +159,8 @@ impl<'t> Scanner<'_, 't> {
             "method_declaration" => {
                 let class = self.class();
                 let name = self.field(node, "name").to_ascii_lowercase();
-                let label = format!("{}::{}()", class.as_deref().unwrap_or_default(), self.field(node, "name"));
+                let label =
+                    format!("{}::{}()", self.classes.last().map_or("", |(.., shown)| shown), self.field(node, "name"));
                 self.unit(node, Unit { name, class, label, line: line_of(node) });
             }
             "anonymous_function" | "arrow_function" => {
@@ -167,10 +168,13 @@ impl<'t> Scanner<'_, 't> {
                 self.units.push((self.path.len(), id, self.conditions.len()));
             }
             "class_declaration" | "trait_declaration" | "interface_declaration" | "enum_declaration" => {
-                let name = self.names.here(&self.field(node, "name"));
-                self.classes.push((self.path.len(), name));
+                let written = self.field(node, "name");
+                self.classes.push((self.path.len(), self.names.here(&written), self.names.shown(&written)));
             }
-            "anonymous_class" => self.classes.push((self.path.len(), format!("class@{}", node.start_byte()))),
+            "anonymous_class" => {
+                let name = format!("class@{}", node.start_byte());
+                self.classes.push((self.path.len(), name.clone(), name));
+            }
             "base_clause" | "use_declaration" => self.parents(node),
             "function_call_expression" => self.function_call(node),
             "scoped_call_expression" => self.scoped_call(node),
@@ -199,7 +203,7 @@ impl<'t> Scanner<'_, 't> {
         while self.units.last().is_some_and(|(d, ..)| *d == depth && depth > 0) {
             self.units.pop();
         }
-        while self.classes.last().is_some_and(|(d, _)| *d == depth) {
+        while self.classes.last().is_some_and(|(d, ..)| *d == depth) {
             self.classes.pop();
         }
         if self.saved_names.last().is_some_and(|(d, _)| *d == depth)
@@ -425,7 +429,7 @@ impl<'t> Scanner<'_, 't> {
 
     /// The class that the walk is in.
     pub(super) fn class(&self) -> Option<String> {
-        self.classes.last().map(|(_, name)| name.clone())
+        self.classes.last().map(|(_, name, _)| name.clone())
     }
 
     /// What must hold inside the unit for this place to run.

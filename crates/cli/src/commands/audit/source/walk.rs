@@ -20,6 +20,8 @@ pub struct File {
     pub path: PathBuf,
     /// How it is shown: below the folder that was named.
     pub shown: String,
+    /// How many folders it is below the folder that was named.
+    pub depth: usize,
     /// In bytes.
     pub size: u64,
 }
@@ -40,6 +42,7 @@ pub fn walk(roots: &[PathBuf], exclude: &[String]) -> Walked {
     for root in roots {
         // With one folder its own name says nothing; of several it tells them apart.
         let prefix = if roots.len() == 1 && root.is_dir() { PathBuf::new() } else { root.clone() };
+        let above = prefix.components().count() + 1;
         let mut open = vec![(root.clone(), prefix, true)];
         while let Some((path, shown, named)) = open.pop() {
             let name = shown.to_string_lossy().into_owned();
@@ -63,7 +66,8 @@ pub fn walk(roots: &[PathBuf], exclude: &[String]) -> Walked {
                 continue;
             }
             if about.is_file() {
-                walked.files.push(File { path, shown: name, size: about.len() });
+                let depth = shown.components().count().saturating_sub(above);
+                walked.files.push(File { path, shown: name, depth, size: about.len() });
                 if walked.files.len() >= MOST_FILES {
                     walked.notes.push((String::new(), format!("only the first {MOST_FILES} files were read")));
                     return sorted(walked);
