@@ -512,7 +512,7 @@ impl Session {
             .map_err(EngineError::Conflict)
     }
 
-    fn count_conflicts(&self, engine: &Engine, now: Time, conflicts: &[String]) {
+    pub(crate) fn count_conflicts(&self, engine: &Engine, now: Time, conflicts: &[String]) {
         for name in conflicts {
             engine.reporter.count(now, TallyKind::Conflict, name, 0, &self.key.short());
         }

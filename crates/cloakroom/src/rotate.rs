@@ -249,6 +249,7 @@ impl Session {
                 *sent = theirs.unsure.map(|unsure| unsure.commit);
                 return Err(error);
             }
+            theirs.count_conflicts(engine, now, &merged.conflicts);
             let stored = theirs.stored();
             let stored = (stored.format, stored.payload.to_vec());
             theirs.payload_is(has.payload, has.format);

@@ -163,6 +163,20 @@ async fn of_two_rotations_at_once_with_one_owner_one_session_comes_out() {
 }
 
 #[tokio::test]
+async fn what_the_later_of_two_rotations_loses_is_told_as_a_conflict() {
+    let site = site();
+    let old = site.stored(b"user|i:42;", owner("42")).await;
+    let (mut one, mut two) = (site.live(&old).await, site.live(&old).await);
+    let (_, new) = site.rotate(&mut one, b"user|i:43;").await;
+    assert_eq!(site.rotate(&mut two, b"user|i:44;").await.0, Rotated::Adopted);
+    assert_eq!(site.live(&new).await.payload(), b"user|i:43;");
+    site.engine.flush_reports(budget()).await.expect("flushed");
+    let reports = cloakroom::Store::reports(&site.store).expect("reports");
+    let conflicts = reports.read(budget(), cloakroom::store::TallyKind::Conflict, 0, 10).await.expect("read");
+    assert_eq!(conflicts.iter().map(|tally| tally.label.as_str()).collect::<Vec<_>>(), ["user"]);
+}
+
+#[tokio::test]
 async fn of_two_rotations_at_once_without_owner_two_unlinked_sessions_come_out() {
     let site = site();
     let old = site.stored(b"cart|i:1;", None).await;
