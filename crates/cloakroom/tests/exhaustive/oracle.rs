@@ -295,11 +295,11 @@ impl Facts<'_> {
                     && matches!(&op.told, Some(Told::Committed(Committed::Merged { conflicts }))
                         if conflicts.iter().any(|c| Some(c) == name.as_ref()));
                 let overridden = op.edits[position + 1..].iter().any(|e| same_place(e, edit))
-                    || self
-                        .ops
-                        .iter()
-                        .enumerate()
-                        .any(|(other, o)| other != at && self.overrides(o, op, edit, &view.vars));
+                    || self.ops.iter().enumerate().any(|(other, o)| {
+                        other != at
+                            && (self.overrides(o, op, edit, &view.vars)
+                                || self.beats_adopted(other, op, edit, &view.vars))
+                    });
                 ensure!(
                     "no lost update",
                     holds(&view.vars, edit) || overridden || conflicted,
@@ -319,6 +319,17 @@ impl Facts<'_> {
         let moved = self.links.get(&op.to).is_some_and(|link| Some(link.seq) < op.end);
         let here = |e: &Event| e.op == Some(at) && e.id == op.to && e.after.as_ref().is_some_and(|r| r.state.is_live());
         moved && !self.events.iter().any(here)
+    }
+
+    /// Whether `op` rotated second and adopted the winner's session, where another operation had by then stored the value that
+    /// is there: the side that rotated wins, and what others have made of its session since is on its side.
+    fn beats_adopted(&self, other: usize, op: &Op, edit: &Edit, now: &Vars) -> bool {
+        let Edit::Set(name, _) = edit else { return false };
+        let there =
+            |e: &Edit| matches!(e, Edit::Set(n, value) if n == name && now.get(name) == Some(&Value::Int(*value)));
+        matches!(op.told, Some(Told::Rotated(Rotated::Adopted)))
+            && self.ops[other].edits.iter().any(there)
+            && self.events.iter().any(|e| e.op == Some(other) && e.id == op.to && Some(e.seq) < op.end)
     }
 
     /// Whether somebody who may have set a variable anew after it was removed lost it to this value, or it is his.
